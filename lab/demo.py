@@ -1,0 +1,118 @@
+"""Bring up the example installation, apply its configuration, and show it working: what `make lab` does."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from lab import prerequisites
+from lab.errors import LabError
+from lab.lab import Lab
+from tandem.ansible.vault import decryption
+from tandem.model import Model, load
+from tandem.project import roles_directory
+
+PASSWORD = Path(__file__).parent / "vault-password"
+ACCOUNT, NUMBER, SECONDS = "1001", "442079460000", 2000
+"""The example's account with funds, a number it can call, and for how long: 1.00 at 0.03 a minute."""
+
+NEXT = """
+Try next, in this shell (. lab/env puts the commands on PATH and names the vault's password):
+  . lab/env
+  tandem plan                                          nothing changes
+  tandem explain billing-1 billing_engine.log.level    which level set it, and which one won
+  $EDITOR {inventory}/options/cluster_suite/billing.yml
+  tandem plan --diff; tandem apply; tandem rollback 1
+  lab status; lab cut Beta; lab on Beta; lab ssh Alpha; lab down
+The guide: docs/README.md"""
+
+
+@click.command()
+@click.option("-i", "--inventory", type=Path, default=Path("inventories/example"), show_default=True)
+def main(inventory: Path) -> None:
+    """Bring up an installation, apply it, and show it working."""
+    console = Console(highlight=False, soft_wrap=True)
+    try:
+        prerequisites.check()
+        lab = Lab(inventory)
+        console.print("[bold]1. The servers[/]")
+        lab.up()
+        console.print("[bold]2. The configuration[/]")
+        for verb in (["bootstrap"], ["apply", "--comment", "make lab"]):
+            _tandem(inventory, *verb)
+        console.print("[bold]3. What answers[/]")
+        model = load(inventory, roles_directory())
+        console.print(_table(model))
+        good = all([_answers(console, lab, model, name) for name in _billing_engines(model)])
+    except LabError as error:
+        raise SystemExit(str(error)) from None
+    console.print(NEXT.format(inventory=inventory))
+    sys.exit(0 if good else 1)
+
+
+def _tandem(inventory: Path, *words: str) -> None:
+    environment = {**os.environ, "ANSIBLE_VAULT_PASSWORD_FILE": str(PASSWORD)}
+    status = subprocess.run(
+        [sys.executable, "-m", "tandem", "-i", str(inventory), *words], env=environment, check=False
+    ).returncode
+    if status:
+        raise SystemExit(status)
+
+
+def _table(model: Model) -> Table:
+    """Show every server with what runs on it, and where it answers."""
+    table = Table(box=None, header_style="bold", padding=(0, 2))
+    for column in ("server", "site", "managed at", "instance", "application", "answers at"):
+        table.add_column(column)
+    for server in sorted(model.installation.servers.values(), key=lambda server: (server.site.name, server.name)):
+        instances = sorted(model.installation.instances_on(server.name), key=lambda instance: instance.name)
+        first = [server.name, server.site.name, str(server.address)]
+        for instance in instances:
+            table.add_row(*first, instance.name, instance.application, str(instance.address))
+            first = ["", "", ""]
+        if not instances:
+            table.add_row(*first, "-", "", "")
+    return table
+
+
+def _billing_engines(model: Model) -> list[str]:
+    return sorted(instance.name for instance in model.installation.instances_of("billing_engine"))
+
+
+def _answers(console: Console, lab: Lab, model: Model, name: str) -> bool:
+    """Ask a billing engine by RADIUS how long the example's account may call; return whether it is as long as it must be."""
+    instance = model.installation.instances[name]
+    dotted = "billing_engine.clients.secret"
+    value = model.tree.effective(name)[dotted].value
+    decrypt = decryption(PASSWORD)
+    assert decrypt, "a password file was named"
+    secret = model.tree.options(name)[dotted].reveal(value, decrypt)
+    session = f"User-Name={ACCOUNT},Called-Station-Id={NUMBER},Acct-Session-Id=demo-{name}-{os.urandom(4).hex()}"
+    argv = ["radclient", "-x", "-r", "2", "-t", "3"]
+    done = lab.controller([*argv, f"{instance.address}:1812", "auth", str(secret)], stdin=session + "\n", tools=True)
+    # a call of no length gives back what was reserved for it
+    stop = f"{session},Acct-Status-Type=Stop,Acct-Session-Time=0\n"
+    lab.controller([*argv, f"{instance.address}:1813", "acct", str(secret)], stdin=stop, tools=True)
+    seconds = re.search(r"Received Access-Accept[\s\S]*Session-Timeout = (\d+)", done.stdout)
+    good = seconds is not None and int(seconds[1]) == SECONDS
+    said = (
+        f"Access-Accept, Session-Timeout {seconds[1]} s"
+        if seconds
+        else (done.stdout + done.stderr).strip().splitlines()[-1:]
+    )
+    mark = "[green]✓[/]" if good else "[red]✗[/]"
+    console.print(
+        f"{mark} RADIUS to {name} at {instance.address}: may {ACCOUNT}, who has 1.00, call {NUMBER} at 0.03 a minute? {said}"
+    )
+    return good
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,289 @@
+"""The lab of one installation: all its servers, their network, and every way to break and mend them."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import re
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+
+from lab import access, answering, cache, host, namespaces, network, prerequisites, topology
+from lab.cgroups import Group
+from lab.errors import LabError
+from lab.paths import LabPaths
+from lab.run import Completed, captured
+from lab.server import Server
+from lab.topology import Site, Topology
+
+NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,29}"
+
+TOOLS = """mount --bind "$1" "$1"
+cd "$1"
+mount --rbind /dev dev
+mount -t proc proc proc
+mount -t tmpfs tmp tmp
+mount -o remount,bind,ro "$1"
+shift
+exec chroot . "$@"
+"""
+
+
+class Lab:
+    """Bring up an installation's servers on this machine, under a name of its own.
+
+    `inventory` is an inventory directory or its installation.yml; `name` is the installation's name unless given. `say`
+    is called with one line of text for each thing that takes time. Methods raise LabError for what cannot be done.
+    """
+
+    def __init__(
+        self, inventory: str | Path, name: str | None = None, say: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self.inventory = Path(inventory)
+        self.say = say
+        self._name = name
+
+    @cached_property
+    def name(self) -> str:
+        """The lab's name, part of the name of all it makes."""
+        name = self._name or self.topology.name
+        if not re.fullmatch(NAME, name):
+            raise LabError(f"{name}: a lab's name has letters, digits, - and _, at most 30; give one with --name")
+        return name
+
+    @property
+    def paths(self) -> LabPaths:
+        return LabPaths.of(self.name)
+
+    @cached_property
+    def topology(self) -> Topology:
+        return topology.read(self.inventory)
+
+    @cached_property
+    def servers(self) -> dict[str, Server]:
+        """The installation's servers by name."""
+        return {name: Server(self.name, entry) for name, entry in self.topology.servers.items()}
+
+    @property
+    def ssh_config(self) -> Path:
+        """The file that makes `ssh -F` and Ansible reach the servers."""
+        return self.paths.ssh_config
+
+    def server(self, name: str) -> Server:
+        """Return one server, or raise LabError with the names there are."""
+        if name not in self.servers:
+            raise LabError(f"{name} is not a server of {self.inventory}; these are: {', '.join(self.servers)}")
+        return self.servers[name]
+
+    def site(self, name: str) -> Site:
+        """Return one site, or raise LabError with the names there are."""
+        if name not in self.topology.sites:
+            raise LabError(f"{name} is not a site of {self.inventory}; these are: {', '.join(self.topology.sites)}")
+        return self.topology.sites[name]
+
+    def is_up(self) -> bool:
+        """Tell whether the lab's network is there, be it half made."""
+        return bool(namespaces.of_lab(self.name))
+
+    def up(self, timeout: float = 120) -> None:
+        """Bring everything up and together: all servers on, going on and plugged in, no partitions.
+
+        Does only what is not so already. Returns when every sshd answers, at most `timeout` seconds after the last
+        server was switched on.
+        """
+        prerequisites.check()
+        wanted = self.topology
+        with self._alone():
+            base = cache.base(self.say)
+            access.prepare(self.paths)
+            host.raise_limits()
+            network.build(self.name, wanted)
+            self._remove_strangers()
+            with ThreadPoolExecutor(4) as pool:
+                list(pool.map(lambda server: self._up(server, base), self.servers.values()))
+            access.write(self.name, self.paths, wanted)
+        self.wait(timeout=timeout)
+
+    def _up(self, server: Server, base: Path) -> None:
+        server.resume()
+        outdated = server.disk_is_outdated(base)
+        if server.on(base):
+            self.say(f"{server.name}: switched on{', with a new disk: the packages have changed' if outdated else ''}")
+        elif outdated:
+            self.say(f"{server.name}: goes on with the packages it was made with; reset it for those declared now")
+        server.plug()
+
+    def _remove_strangers(self) -> None:
+        """Cut the power of servers that the installation no longer has; their disks stay."""
+        for directory in (self.paths.top / "servers").glob("*"):
+            if directory.name not in self.servers:
+                Group(self.name, "servers", directory.name).kill()
+
+    def down(self, *, purge: bool = False, cut: bool = False) -> None:
+        """Take everything away, also of a lab half made: servers, network, control groups, clients still connected.
+
+        Servers are shut down, and what is not off after 30 seconds is cut; at once with `cut`. Disks and keys stay
+        unless `purge`. Needs no installation.yml when the lab's name was given.
+        """
+        prerequisites.check()
+        if not self.paths.top.exists() and not self.is_up():
+            return
+        self.paths.top.mkdir(parents=True, exist_ok=True)
+        with self._alone():
+            if not (cut or purge):
+                self._shut_down()
+            for path in ("servers", "wrappers"):
+                Group(self.name, path).kill()
+            namespaces.delete(namespaces.of_lab(self.name))
+            Group(self.name).remove()
+            Group.remove_top_if_empty()
+            for marker in self.paths.top.glob("servers/*/unplugged"):
+                marker.unlink()
+            host.restore_limits()
+            if purge:
+                shutil.rmtree(self.paths.top)
+
+    def _shut_down(self) -> None:
+        def one(server: Server) -> None:
+            with contextlib.suppress(LabError):  # what does not shut down is cut right after
+                server.off(timeout=30)
+
+        try:
+            servers = self.servers.values()
+        except LabError as error:
+            self.say(f"{error}; so the servers are cut, not shut down")
+        else:
+            with ThreadPoolExecutor(max(1, len(servers))) as pool:
+                list(pool.map(one, servers))
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let one `up` or `down` of this lab work at a time."""
+        self.paths.top.mkdir(parents=True, exist_ok=True)
+        with open(self.paths.lock, "w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self.say(f"another command brings lab {self.name} up or down; waiting for it")
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def wait(self, names: Iterable[str] = (), timeout: float = 120) -> None:
+        """Wait until the sshd of the named servers, or of all, answers."""
+        chosen = [self.server(name) for name in names or self.servers]
+        addresses = {server.name: str(server.entry.address) for server in chosen}
+        answering.wait(self.name, addresses, timeout, self._trouble)
+
+    def _trouble(self, name: str) -> str | None:
+        """Say why a server will never answer."""
+        server = self.servers[name]
+        if server.state() in ("on", "hanging"):
+            return None
+        how = server.power().get("how", "off")
+        return (
+            f"is {server.state()} ({how}); its console, {server.paths.console}, ends: {last_line(server.paths.console)}"
+        )
+
+    def on(self, name: str) -> None:
+        """Boot a server that is off; does not wait for it."""
+        self.must_be_up()
+        self.server(name).on(cache.base(self.say))
+
+    def off(self, name: str, timeout: float = 60) -> None:
+        """Shut a server down, as its power button does, and wait for it."""
+        self.server(name).off(timeout)
+
+    def cut(self, name: str) -> None:
+        """Take a server's power away; it stays off until `on`."""
+        self.server(name).cut()
+
+    def hang(self, name: str) -> None:
+        """Make a server hang: its kernel answers, its processes do not."""
+        self.server(name).hang()
+
+    def resume(self, name: str) -> None:
+        """Let a hanging server go on."""
+        self.server(name).resume()
+
+    def unplug(self, name: str) -> None:
+        """Pull a server's cables."""
+        self.must_be_up()
+        self.server(name).unplug()
+
+    def plug(self, name: str) -> None:
+        """Plug a server's cables in."""
+        self.must_be_up()
+        self.server(name).plug()
+
+    def reset(self, name: str) -> None:
+        """Cut a server, throw its disk away, and boot it as built from nothing; does not wait for it."""
+        self.must_be_up()
+        self.server(name).reset(cache.base(self.say))
+
+    def partition(self, here: str, there: str, *, one_way: bool = False) -> None:
+        """Lose silently what goes from one site to another, and back unless `one_way`."""
+        self._between(here, there, one_way, on=True)
+
+    def heal(self, here: str, there: str) -> None:
+        """End a partition, in both directions."""
+        self._between(here, there, False, on=False)
+
+    def _between(self, here: str, there: str, one_way: bool, *, on: bool) -> None:
+        self.must_be_up()
+        if self.site(here) == self.site(there):
+            raise LabError(f"{here}: a partition needs two sites")
+        network.partition(self.name, self.site(here), self.site(there), on=on)
+        if not one_way:
+            network.partition(self.name, self.site(there), self.site(here), on=on)
+
+    def exec(self, name: str, argv: Sequence[str], *, stdin: str = "", timeout: float = 60) -> Completed:
+        """Run a command on a server as root, without SSH; its exit status is in what is returned.
+
+        Raises subprocess.TimeoutExpired after `timeout` seconds; the command is killed then.
+        """
+        return captured(self.server(name).inside(argv), stdin, timeout)
+
+    def controller(
+        self, argv: Sequence[str], *, tools: bool = False, stdin: str = "", timeout: float = 60
+    ) -> Completed:
+        """Run a command where the controller stands; with `tools`, one from the base root instead of this machine's."""
+        return captured(self.in_controller(argv, tools=tools), stdin, timeout)
+
+    def in_controller(self, argv: Sequence[str], *, tools: bool = False) -> list[str]:
+        """Return the words that run a command in the controller's network."""
+        self.must_be_up()
+        namespace = namespaces.controller(self.name)
+        if not tools:
+            return [*namespaces.inside(namespace), *argv]
+        return [
+            *namespaces.inside(namespace),
+            "unshare",
+            "-m",
+            "sh",
+            "-ec",
+            TOOLS,
+            "sh",
+            str(cache.base(self.say)),
+            *argv,
+        ]
+
+    def path(self, name: str) -> Path:
+        """Return the directory of what a server has written over its base root."""
+        return self.server(name).paths.upper
+
+    def must_be_up(self) -> None:
+        """Raise LabError when the lab is down."""
+        if not self.is_up():
+            raise LabError(f"lab {self.name} is down; bring it up first")
+
+
+def last_line(path: Path) -> str:
+    """Return the last line of a console's log."""
+    try:
+        lines = path.read_text(errors="replace").split("\n")
+    except FileNotFoundError:
+        return "(no console yet)"
+    return next((line.strip() for line in reversed(lines) if line.strip()), "(nothing)")
