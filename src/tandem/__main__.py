@@ -1,0 +1,5 @@
+"""Run the command line by `python -m tandem`."""
+
+from tandem.cli import main
+
+main()

@@ -1,0 +1,74 @@
+"""Be the command line: `tandem VERB`, one file of this folder for each verb, imported only when it is used."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+import sys
+from pathlib import Path
+
+import click
+
+from tandem.errors import InputRefused, TandemError
+
+INTERRUPTED = 130
+
+
+class _Verbs(click.Group):
+    """Find the verbs: each is `command` in the module of its name; names that begin with _ are no verbs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return the names of all verbs, sorted."""
+        return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return one verb."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command: click.Command = importlib.import_module(f"tandem.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what each verb is for, which its module says in the first line, without importing any."""
+        rows = []
+        for name in self.list_commands(ctx):
+            file = Path(__path__[0], f"{name}.py")
+            docstring = ast.get_docstring(ast.parse(file.read_bytes())) or ""
+            rows.append((name, docstring.partition("\n")[0]))
+        with formatter.section("Verbs"):
+            formatter.write_dl(rows)
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-i", "--inventory", metavar="INVENTORY", help="Inventory directory; otherwise that of ansible.cfg.")
+@click.version_option(package_name="tandem", message="%(prog)s %(version)s")
+def tandem(inventory: str | None) -> None:
+    """Run a multi-site service platform from one option tree kept in git."""
+
+
+def main() -> None:
+    """Run the command line; whatever an operator did wrong ends in one message and an exit status."""
+    try:
+        status = tandem.main(standalone_mode=False)
+    except InputRefused as refused:
+        for problem in refused.problems:
+            click.echo(str(problem), err=True)
+        number = len(refused.problems)
+        click.echo(f"{number} error{'' if number == 1 else 's'}. No server was contacted.", err=True)
+        status = refused.exit_status
+    except TandemError as error:
+        if str(error):
+            click.echo(str(error), err=True)
+        status = error.exit_status
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        status = INTERRUPTED
+    except BrokenPipeError:
+        # whoever reads the output has had enough; without this Python would complain once more at exit
+        sys.stderr.close()
+        status = 1
+    sys.exit(status if isinstance(status, int) else 0)

@@ -1,0 +1,49 @@
+"""Share what most verbs begin with: the inventory, the model, and the form of the output."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from tandem.model import Model, load
+from tandem.project import inventory_directory, roles_directory
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def inventory_option(function: F) -> F:
+    """Give a verb `--inventory`, which may stand before the verb as well."""
+    option = click.option(
+        "-i", "--inventory", metavar="INVENTORY", callback=_inventory, help="Inventory directory, if not ansible.cfg's."
+    )
+    return option(function)
+
+
+def _inventory(ctx: click.Context, _: click.Parameter, value: str | None) -> str | None:
+    return value or ctx.find_root().params.get("inventory")
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def load_model(inventory: str | None) -> Model:
+    """Return the checked model of an inventory directory; raise InputRefused with everything that is wrong."""
+    return load(inventory_directory(inventory), roles_directory())
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON for people and programs."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def table(rows: list[tuple[str, ...]], gap: int = 3) -> list[str]:
+    """Align rows of text in columns.
+
+    >>> table([("a", "bb"), ("ccc", "d")])
+    ['a     bb', 'ccc   d']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["".join(cell.ljust(width + gap) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -1,0 +1,45 @@
+"""Say how an apply ended: what changed, what failed, which servers are on which configuration, what to do next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Json = dict[str, Any]
+MOST_NAMES = 10
+
+
+def ending(results: dict[str, list[Json]], *, check: bool) -> list[str]:
+    """Return the last lines of an apply or a rollback, from the results of its tasks."""
+    if "plan" not in results:
+        return []
+    planned = results["plan"][-1]
+    waves = [wave for wave in results.get("wave", []) if "done" in wave]
+    changed = sorted({server for wave in waves for server in wave["changes"]})
+    failed = sorted({server for wave in waves for server in wave["failures"]})
+    if check:
+        return [f"{_servers(changed)} would change. Nothing was changed."]
+    done = {server for wave in waves for server in wave["done"]}
+    pending = sorted({step["server"] for wave in planned["plan"]["waves"] for step in wave["steps"]} - done)
+    number, active = planned["number"], planned["active"]
+    if failed:
+        return [
+            f"Stopped. {_servers(changed)} changed, {_names(failed)} failed.",
+            f"Not on configuration {number}: {_names(pending)}. {_stays(active)}",
+            f"When the cause is mended: tandem apply {number}",
+        ]
+    if pending:
+        return [f"{_servers(changed)} changed. Still pending: {_names(pending)}. {_stays(active)}"]
+    return [f"{_servers(changed)} changed. Configuration {number} is active."]
+
+
+def _stays(active: int | None) -> str:
+    return f"Configuration {active} stays the active one." if active is not None else "No configuration is active yet."
+
+
+def _servers(names: list[str]) -> str:
+    return f"{len(names)} server{'' if len(names) == 1 else 's'}"
+
+
+def _names(names: list[str]) -> str:
+    more = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,108 @@
+"""Show a playbook as it works: redrawn on a terminal, a line for each event elsewhere."""
+
+from __future__ import annotations
+
+import difflib
+import time
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from tandem.plan.report import heading, lines
+
+Json = dict[str, Any]
+MOST_NAMES = 8
+COLOURS = {"+": "green", "-": "red", "@": "cyan"}
+
+
+class Display:
+    """Hear progress events and show them."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._console = Console(stderr=False, highlight=False, soft_wrap=True, quiet=quiet)
+        self._working: dict[str, tuple[str, float]] = {}
+        self._number = 0
+        self.failed: set[str] = set()
+        self._started = time.monotonic()
+        self._live: Live | None = None
+
+    def __enter__(self) -> Display:
+        if self._console.is_terminal and not self._console.quiet:
+            self._live = Live(console=self._console, get_renderable=self._now, refresh_per_second=8, transient=True)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def hear(self, event: Json) -> None:
+        """Show one event: plan, wave, progress, or ended."""
+        getattr(self, f"_{event['event']}")(event)
+
+    def _plan(self, event: Json) -> None:
+        self._console.print(Text(heading(event), style="bold"))
+        if event.get("took_over"):
+            self._console.print(Text(event["took_over"], style="yellow"))
+        for line in lines(event["plan"]):
+            self._console.print(Text(line))
+
+    def _wave(self, event: Json) -> None:
+        self._number += 1
+        for server in event["servers"]:
+            self._working[server] = ("waiting", time.monotonic())
+        names = ", ".join(event["servers"][:MOST_NAMES])
+        more = len(event["servers"]) - MOST_NAMES
+        self._console.print(
+            Text(f"wave {self._number}: {names}{f' and {more} more' if more > 0 else ''}", style="bold")
+        )
+
+    def _progress(self, event: Json) -> None:
+        server, step = event["server"], event["step"]
+        since = self._working.get(server, ("", time.monotonic()))[1]
+        self._working[server] = (step, since)
+        if not self._live:
+            self._console.print(Text(f"  {server}: {step}"))
+
+    def _ended(self, event: Json) -> None:
+        self._working.pop(event["server"], None)
+        if not event["good"]:
+            self.failed.add(event["server"])
+        mark, style = ("✓", "green") if event["good"] else ("✗", "bold red")
+        first, *rest = event["step"].splitlines() or [""]
+        self._console.print(Text(f"{mark} {event['server']:<12} ", style=style) + Text(first))
+        for line in rest:
+            self._console.print(Text(f"    {line}"))
+        for difference in event["diff"]:
+            for line in _unified(difference):
+                self._console.print(Text(f"    {line}", style=COLOURS.get(line[:1], "")))
+
+    def _now(self) -> Group:
+        """Draw what is being done at this moment."""
+        table = Table.grid(padding=(0, 2))
+        for server, (step, since) in sorted(self._working.items()):
+            table.add_row(
+                Spinner("dots"),
+                Text(server, style="bold"),
+                Text(step),
+                Text(f"{time.monotonic() - since:.0f} s", style="dim"),
+            )
+        elapsed = Text(f"{time.monotonic() - self._started:.0f} s", style="dim")
+        return Group(table, elapsed)
+
+
+def _unified(difference: Json) -> Iterable[str]:
+    """Return the lines of one difference as it came from a server."""
+    if "prepared" in difference:
+        return str(difference["prepared"]).splitlines()
+    before, after = difference["before"].splitlines(), difference["after"].splitlines()
+    header = difference["before_header"], difference["after_header"]
+    return difflib.unified_diff(before, after, *header, lineterm="", n=2)

@@ -1,0 +1,68 @@
+"""Share what the verbs that run a playbook have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from tandem.cli._common import print_json
+from tandem.cli._ending import ending
+from tandem.cli._live import Display
+from tandem.cli._vault import vault_option
+from tandem.errors import TandemError
+from tandem.project import inventory_directory
+
+F = TypeVar("F", bound=Callable[..., Any])
+Json = dict[str, Any]
+
+
+class Stopped(TandemError):
+    """Say why a playbook did not reach its end; carries the exit status."""
+
+    def __init__(self, message: str, exit_status: int) -> None:
+        super().__init__(message)
+        self.exit_status = exit_status
+
+
+def server_options(function: F) -> F:
+    """Give a verb what Ansible's own commands call --limit, and the vault's password."""
+    function = click.option("-l", "--limit", metavar="PATTERN", help="Only these servers, clusters or sites.")(function)
+    return vault_option(function)
+
+
+def play(  # noqa: PLR0913
+    verb: str,
+    inventory: str | None,
+    variables: Json,
+    *,
+    vault_password_file: Path | None = None,
+    limit: str | None = None,
+    check: bool = False,
+    diff: bool = False,
+    as_json: bool = False,
+) -> Json:
+    """Run a verb's playbook, showing it as it works, and return the results of its tasks by action.
+
+    Raise Stopped with one line per failure, and the exit status that belongs to it.
+    """
+    from tandem.ansible.runner import Playbook, run_playbook  # noqa: PLC0415  slow to load
+
+    given = {name: value for name, value in variables.items() if value is not None}
+    playbook = Playbook(verb, inventory_directory(inventory), given, check, diff, limit, vault_password_file)
+    with Display(quiet=as_json) as display:
+        run = run_playbook(playbook, display.hear)
+    results = {action.removeprefix("tandem.platform."): found for action, found in run.results.items()}
+    if as_json:
+        print_json({"exit_status": run.exit_status, "failures": run.failures, "results": results})
+    else:
+        for line in ending(results, check=check) if verb in ("apply", "rollback") else ():
+            click.echo(line)
+    if run.interrupted:
+        raise Stopped("interrupted; the next apply completes or undoes what was begun", run.exit_status)
+    if run.exit_status:
+        untold = [failure for failure in run.failures if failure.partition(":")[0] not in display.failed]
+        raise Stopped("\n".join(untold), run.exit_status)
+    return results

@@ -1,0 +1,47 @@
+"""Bring the servers to the configuration of the source, or to a stored one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tandem.cli._common import inventory_option, json_option, load_model
+from tandem.cli._playbook import play, server_options
+
+
+@click.command(short_help="Bring the servers to the configuration.")
+@click.argument("number", type=click.IntRange(min=1), required=False)
+@inventory_option
+@server_options
+@click.option("--check", is_flag=True, help="Change nothing; tell what would change.")
+@click.option("--diff", is_flag=True, help="Show the differences inside files too.")
+@click.option("-m", "--comment", metavar="TEXT", help="Why, for the history.")
+@click.option("--take-over", is_flag=True, help="Take the lease from another run that is still at work.")
+@json_option
+def command(  # noqa: PLR0913
+    number: int | None,
+    inventory: str | None,
+    limit: str | None,
+    vault_password_file: Path | None,
+    comment: str | None,
+    *,
+    check: bool,
+    diff: bool,
+    take_over: bool,
+    as_json: bool,
+) -> None:
+    """Compile the source, or take the stored configuration NUMBER, and apply it wave by wave."""
+    if number is None:
+        load_model(inventory)  # what is wrong with the source is said at once
+    variables = {"number": number, "comment": comment, "take_over": take_over or None}
+    play(
+        "apply",
+        inventory,
+        variables,
+        vault_password_file=vault_password_file,
+        limit=limit,
+        check=check,
+        diff=diff,
+        as_json=as_json,
+    )

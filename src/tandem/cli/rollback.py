@@ -1,0 +1,42 @@
+"""Make an older configuration active again: the stored bytes return."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tandem.cli._common import inventory_option, json_option
+from tandem.cli._playbook import play, server_options
+
+
+@click.command(short_help="Make an older configuration active again.")
+@click.argument("number", type=click.IntRange(min=1))
+@inventory_option
+@server_options
+@click.option("--check", is_flag=True, help="Change nothing; tell what would change.")
+@click.option("--diff", is_flag=True, help="Show the differences inside files too.")
+@click.option("-m", "--comment", metavar="TEXT", help="Why, for the history.")
+@json_option
+def command(  # noqa: PLR0913
+    number: int,
+    inventory: str | None,
+    limit: str | None,
+    vault_password_file: Path | None,
+    comment: str | None,
+    *,
+    check: bool,
+    diff: bool,
+    as_json: bool,
+) -> None:
+    """Apply the stored configuration NUMBER; the source in git stays as it is."""
+    play(
+        "rollback",
+        inventory,
+        {"number": number, "comment": comment},
+        vault_password_file=vault_password_file,
+        limit=limit,
+        check=check,
+        diff=diff,
+        as_json=as_json,
+    )

@@ -1,0 +1,245 @@
+"""What a plan shows: exactly what changes in effect, and nothing else."""
+
+from __future__ import annotations
+
+import json
+
+from tandem.configuration import Configuration
+from tandem.plan import Step, make
+from tandem.plan.report import lines
+from tests.sample.project import PASSWORD, Project
+
+ENGINE_2 = "inventories/sample/options/suite/engines/engine-2.yml"
+OPTIONS = "inventories/sample/options/installation.yml"
+INSTALLATION = "inventories/sample/installation.yml"
+
+
+def files(old: Configuration, new: Configuration) -> list[tuple[str, str, str]]:
+    return [(file.server, file.path, file.change) for file in make(old, new).files]
+
+
+def test_one_option_of_one_instance_is_that_option_that_file_and_that_unit(project: Project) -> None:
+    project.write("roles/engine/templates/etc/engine/common.conf.j2", "")
+    old = project.compile()
+    project.write(ENGINE_2, "engine:\n  log:\n    level: error\n  limits:\n    sessions: 60\n")
+    plan = make(old, project.compile())
+    (option,) = plan.options
+    assert (option.option, option.old, option.new, option.unit) == ("engine.limits.sessions", 7200, 60, "s")
+    assert (option.instances, option.origin) == (("engine-2",), "options/suite/engines/engine-2.yml:5")
+    assert [(file.server, file.path, file.change) for file in plan.files] == [
+        ("Beta", "/etc/engine/engine-2/limits.conf", "changed")
+    ]
+    assert {(unit.unit, unit.action, unit.because) for unit in plan.units} == {
+        ("engine@engine-2.service", "reload", ("/etc/engine/engine-2/limits.conf",)),
+        ("engine-helper@engine-2.service", "reload", ("/etc/engine/engine-2/limits.conf",)),
+    }
+    assert plan.touched == ["Beta"]
+    assert not plan.instances
+    assert not plan.addresses
+
+
+def test_a_comment_another_order_and_a_value_equal_to_the_inherited_one_change_nothing(project: Project) -> None:
+    old = project.compile()
+    project.write(ENGINE_2, "# a comment\nengine:\n  limits: {sessions: 7200}\n  log:\n    level: error\n")
+    new = project.compile()
+    assert old.digest != new.digest
+    plan = make(old, new)
+    assert plan.empty
+    assert lines(plan.to_json()) == ["  Nothing changes: in effect the two are the same."]
+
+
+def test_a_unit_restarts_for_its_own_unit_file_and_not_for_that_of_another(project: Project) -> None:
+    old = project.compile()
+    project.write("roles/engine/files/etc/systemd/system/engine-helper@.service", "[Service]\nExecStart=/bin/true\n")
+    plan = make(old, project.compile())
+    assert {unit.unit for unit in plan.units} == {"engine-helper@engine-1.service", "engine-helper@engine-2.service"}
+    assert {unit.action for unit in plan.units} == {"restart"}
+
+
+def test_mode_and_owner_restart_nothing_and_a_file_without_effect_neither(project: Project) -> None:
+    old = project.compile()
+    project.edit("roles/engine/meta/application.yml", '{mode: "0640", group: engine}', '{mode: "0600"}')
+    project.write("roles/engine/files/etc/engine/notes.txt", "Other notes.\n")
+    plan = make(old, project.compile())
+    assert {file.path for file in plan.files} == {
+        "/etc/engine/engine-1/database.conf",
+        "/etc/engine/engine-2/database.conf",
+        "/etc/engine/notes.txt",
+    }
+    assert not plan.units
+
+
+def test_a_value_of_one_environment_shows_with_its_name_and_not_in_the_others(project: Project) -> None:
+    old = project.compile()
+    project.edit(OPTIONS, "cards: {notify_days: 10}", "cards: {notify_days: 9}")
+    (option,) = make(old, project.compile()).options
+    assert (option.environment, option.old, option.new, option.instances) == ("pb", 10, 9, ("engine-1", "engine-2"))
+
+
+def test_a_global_value_shows_once_and_not_where_an_environment_has_its_own(project: Project) -> None:
+    old = project.compile()
+    project.edit(OPTIONS, "cards: {notify_days: 14}", "cards: {notify_days: 20}")
+    (option,) = make(old, project.compile()).options
+    assert (option.environment, option.old, option.new) == (None, 14, 20)
+
+
+def test_a_global_value_nearer_to_the_instance_beats_that_of_an_environment_above(project: Project) -> None:
+    old = project.compile()
+    project.write(ENGINE_2, "engine:\n  cards: {notify_days: 14}\n  log:\n    level: error\n")
+    (option,) = make(old, project.compile()).options
+    assert (option.environment, option.old, option.new, option.instances) == ("pb", 10, 14, ("engine-2",))
+    assert option.origin == "options/suite/engines/engine-2.yml:2"
+
+
+def test_an_environment_that_loses_its_own_value_shows_what_it_inherits(project: Project) -> None:
+    old = project.compile()
+    project.edit(OPTIONS, "cards: {notify_days: 10}", "cards: {}")
+    (option,) = make(old, project.compile()).options
+    assert (option.environment, option.old, option.new) == ("pb", 10, 14)
+
+
+def test_a_changed_default_shows_on_every_instance_that_has_it(project: Project) -> None:
+    old = project.compile()
+    project.edit("roles/engine/meta/options.yml", "default: 7200", "default: 3600")
+    (option,) = make(old, project.compile()).options
+    assert (option.old, option.new, option.origin) == (7200, 3600, "the default")
+    assert option.instances == ("engine-1", "engine-2")
+
+
+def test_an_option_of_the_base_has_no_instances(project: Project) -> None:
+    old = project.compile()
+    project.edit(OPTIONS, "log: {level: err}", "log: {level: info}")
+    plan = make(old, project.compile())
+    (option,) = plan.options
+    assert (option.option, option.instances) == ("server.log.level", ())
+    assert {file.path for file in plan.files} == {"/etc/hosts"}
+    assert len(plan.touched) == 4
+
+
+def test_a_moved_instance_leaves_nothing_and_its_address_is_free_before_it_is_taken(project: Project) -> None:
+    old = project.compile()
+    project.edit(INSTALLATION, "engine-1: {server: Alpha,", "engine-1: {server: Gamma,")
+    plan = make(old, project.compile())
+    (move,) = plan.instances
+    assert move.old is not None
+    assert move.new is not None
+    assert (move.old.server, move.new.server, move.origin) == ("Alpha", "Gamma", "installation.yml:28")
+    assert [(each.address, each.old, each.new) for each in plan.addresses] == [("198.18.1.11", "Alpha", "Gamma")]
+    assert not [file for file in plan.new.bundle("Alpha").files if "engine" in file.path]
+    assert [(unit.unit, unit.action) for unit in plan.units if unit.server == "Alpha"] == [
+        ("engine-helper@engine-1.service", "stop"),
+        ("engine@engine-1.service", "stop"),
+        ("nftables.service", "reload"),
+    ]
+    waves = [[step.server for step in wave.servers] for wave in plan.waves]
+    assert waves == [["Omega"], ["Beta"], ["Alpha"], ["Gamma"]]
+
+
+def test_servers_of_one_cluster_are_taken_one_after_the_other_and_the_others_together(project: Project) -> None:
+    old = project.compile()
+    project.edit(
+        "roles/engine/meta/options.yml",
+        "type: choice, choices: [error, info, debug], default: info",
+        "type: choice, choices: [error, info, debug], default: debug",
+    )
+    project.write(ENGINE_2, "")
+    waves = [[step.server for step in wave.servers] for wave in make(old, project.compile()).waves]
+    assert waves == [["Omega"], ["Beta", "Gamma"], ["Alpha"]]
+
+
+def test_the_server_that_lets_a_client_in_comes_before_the_client(project: Project) -> None:
+    old = project.compile()
+    project.edit(INSTALLATION, "address: 198.18.1.11", "address: 198.18.1.31")
+    plan = make(old, project.compile())
+    order = [step.server for wave in plan.waves for step in wave.servers]
+    assert order.index("Beta") < order.index("Alpha")
+
+
+def test_swapped_servers_are_planned_with_an_address_held_back(project: Project) -> None:
+    project.edit(INSTALLATION, "engine-2: {server: Beta,", "engine-2: {server: Gamma,")
+    old = project.compile()
+    project.edit(INSTALLATION, "engine-1: {server: Alpha,", "engine-1: {server: Gamma,")
+    project.edit(INSTALLATION, "engine-2: {server: Gamma,", "engine-2: {server: Alpha,")
+    steps = [step for wave in make(old, project.compile()).waves for step in wave.servers]
+    assert [step for step in steps if step.server in ("Alpha", "Gamma")] == [
+        Step("Alpha", ("198.18.1.12",)),
+        Step("Gamma"),
+        Step("Alpha"),
+    ]
+
+
+def test_servers_that_are_already_on_the_new_configuration_are_not_touched_again(project: Project) -> None:
+    old = project.compile()
+    project.edit(INSTALLATION, "engine-1: {server: Alpha,", "engine-1: {server: Gamma,")
+    new = project.compile()
+    plan = make(old, new, {"Alpha": new, "Beta": new, "Omega": new})
+    assert plan.touched == ["Gamma"]
+    assert [(each.address, each.old, each.new) for each in plan.addresses] == [("198.18.1.11", None, "Gamma")]
+
+
+def test_a_secret_shows_only_that_it_changed(project: Project) -> None:
+    old = project.compile()
+    other = project.encrypt("another secret")
+    project.write("inventories/sample/options/suite.yml", f"database:\n  access:\n    password: !vault |\n{other}")
+    plan = make(old, project.compile())
+    text = json.dumps(plan.to_json()) + "\n".join(lines(plan.to_json()))
+    assert "database.access.password" in text
+    assert "changes (secret)" in text
+    for secret in (PASSWORD, "another secret", *(str(tree) for tree in digests(old) + digests(plan.new))):
+        assert secret not in text
+
+
+def digests(configuration: object) -> list[str]:
+    instances = configuration.tree()["instances"]  # type: ignore[attr-defined]
+    return [instances["database-1"]["options"]["database.access.password"][0]]
+
+
+def test_a_secret_encrypted_anew_changes_nothing(project: Project) -> None:
+    old = project.compile()
+    again = project.encrypt(PASSWORD)
+    project.write("inventories/sample/options/suite.yml", f"database:\n  access:\n    password: !vault |\n{again}")
+    assert make(old, project.compile()).empty
+
+
+def test_without_a_password_what_could_not_be_compared_is_named_and_the_rest_is_planned(project: Project) -> None:
+    old = project.compile()
+    plan = make(old, project.compile(with_password=False))
+    assert plan.empty
+    assert {(entry["server"], entry["path"]) for entry in plan.unreadable} == {
+        ("Alpha", "/etc/engine/engine-1/database.conf"),
+        ("Beta", "/etc/engine/engine-2/database.conf"),
+        ("Beta", "/etc/database/database-1.cnf"),
+    }
+    assert all(entry["options"] == ["database.access.password"] for entry in plan.unreadable)
+    assert any("database.access.password" in line for line in lines(plan.to_json()))
+    project.write(ENGINE_2, "engine: {log: {level: debug}}")
+    assert make(old, project.compile(with_password=False)).touched == ["Beta"]
+
+
+def test_the_first_plan_sets_up_every_server(project: Project) -> None:
+    plan = make(None, project.compile())
+    assert [change.name for change in plan.servers] == plan.touched == ["Alpha", "Beta", "Gamma", "Omega"]
+    assert {unit.action for unit in plan.units} == {"start"}
+    assert not plan.options
+    assert "  Alpha is new, at 198.18.0.11: 23 files, 4 units     installation.yml:11" in lines(plan.to_json())
+
+
+def test_another_management_address_is_shown_and_followed_everywhere(project: Project) -> None:
+    old = project.compile()
+    project.edit(INSTALLATION, "address: 198.18.0.13", "address: 198.18.0.14")
+    plan = make(old, project.compile())
+    (change,) = plan.servers
+    assert (change.name, change.old, change.new) == ("Gamma", "198.18.0.13", "198.18.0.14")
+    assert plan.touched == ["Alpha", "Beta", "Gamma", "Omega"]
+    assert "198.18.0.13" not in "".join(
+        plan.new.blob(file.digest).decode()
+        for file in plan.new.bundle("Alpha").files
+        if file.path.startswith("/etc") and getattr(file, "digest", None)
+    )
+
+
+def test_the_json_of_a_plan_is_the_same_every_time(project: Project) -> None:
+    old = project.compile()
+    project.edit(INSTALLATION, "engine-1: {server: Alpha,", "engine-1: {server: Gamma,")
+    new = project.compile()
+    assert json.dumps(make(old, new).to_json()) == json.dumps(make(old, new).to_json())

@@ -1,0 +1,170 @@
+"""The rules by which servers are put into waves, on installations and changes made at random."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tandem.plan.waves import Interruption, Step, Wave, Work, waves
+
+SERVERS = ["Alpha", "Beta", "Gamma", "Delta", "Epsilon"]
+APPLICATIONS = ["database", "engine", "web"]
+BEFORE = {"database": frozenset[str](), "engine": frozenset({"database"}), "web": frozenset({"database", "engine"})}
+
+
+@dataclass(frozen=True)
+class Change:
+    """What becomes of one instance: where it was and is (None: nowhere), and whether it restarts."""
+
+    name: str
+    application: str
+    old: str | None
+    new: str | None
+    restarts: bool
+
+    @property
+    def cluster(self) -> str:
+        return f"{self.application}s"
+
+
+@st.composite
+def changes(draw: st.DrawFn) -> list[Change]:
+    places = st.sampled_from([None, *SERVERS])
+    number = draw(st.integers(0, 8))
+    return [
+        Change(f"instance-{n}", draw(st.sampled_from(APPLICATIONS)), draw(places), draw(places), draw(st.booleans()))
+        for n in range(number)
+    ]
+
+
+def works(found: list[Change], first: str | None = None) -> list[Work]:
+    """Return the works of some changes; each instance has an address of its own, which is its name."""
+    made = []
+    for server in SERVERS:
+        here = [change for change in found if server in (change.old, change.new)]
+        concerned = [change for change in here if change.old != change.new or change.restarts]
+        made.append(
+            Work(
+                server,
+                frozenset(change.application for change in here if change.new == server and concerned),
+                tuple(interruption(change, server) for change in concerned),
+                frozenset(change.name for change in here if change.new == server != change.old),
+                frozenset(change.name for change in here if change.old == server != change.new),
+                server == first,
+            )
+        )
+    return made
+
+
+def interruption(change: Change, server: str) -> Interruption:
+    origin = change.old if change.new == server != change.old else None
+    return Interruption(change.name, change.application, change.cluster, change.name, origin)
+
+
+def wave_of(found: list[Wave], server: str) -> int:
+    """Return the last wave a server is in: then it is done."""
+    return max(index for index, wave in enumerate(found) for step in wave.servers if step.server == server)
+
+
+@given(changes(), st.sampled_from([None, *SERVERS]))
+def test_every_address_is_on_one_server_at_any_time_and_in_the_end_where_it_belongs(
+    found: list[Change], first: str | None
+) -> None:
+    by_server = {work.server: work for work in works(found, first)}
+    holders = {change.name: change.old for change in found if change.old}
+    for wave in waves(by_server.values(), BEFORE):
+        before = dict(holders)
+        for step in wave.servers:
+            work = by_server[step.server]
+            holders = {
+                name: server
+                for name, server in holders.items()
+                if (name, server) not in [(n, step.server) for n in work.leaves]
+            }
+            for name in sorted(work.takes - set(step.hold)):
+                assert before.get(name, step.server) == step.server, f"{name} is still on {before[name]}"
+                holders[name] = step.server
+    assert holders == {change.name: change.new for change in found if change.new}
+
+
+@given(changes(), st.sampled_from([None, *SERVERS]))
+def test_no_wave_interrupts_a_cluster_on_two_servers(found: list[Change], first: str | None) -> None:
+    by_server = {work.server: work for work in works(found, first)}
+    for wave in waves(by_server.values(), BEFORE):
+        clusters = [cluster for step in wave.servers for cluster in by_server[step.server].clusters]
+        assert len(clusters) == len(set(clusters))
+
+
+@given(changes(), st.sampled_from(SERVERS))
+def test_the_configuration_server_comes_first_and_alone(found: list[Change], first: str) -> None:
+    assert [step.server for step in waves(works(found, first), BEFORE)[0].servers] == [first]
+
+
+@given(changes())
+def test_every_server_is_done_once_and_twice_only_where_it_had_to_hold_an_address(found: list[Change]) -> None:
+    steps = [step for wave in waves(works(found), BEFORE) for step in wave.servers]
+    assert sorted({step.server for step in steps}) == sorted(SERVERS)
+    for server in SERVERS:
+        own = [step for step in steps if step.server == server]
+        assert [bool(step.hold) for step in own] in ([False], [True, False])
+
+
+@given(changes())
+def test_what_must_be_there_before_is_done_before_unless_in_a_circle(found: list[Change]) -> None:
+    made = works(found)
+    order = waves(made, BEFORE)
+    for early in made:
+        for late in made:
+            if early.server == late.server or circular(early, late, made):
+                continue
+            if any(early.hosts & BEFORE[application] for application in late.applications):
+                assert wave_of(order, early.server) < wave_of(order, late.server)
+
+
+def circular(early: Work, late: Work, made: list[Work]) -> bool:
+    """Tell whether the earlier one has, by any chain of reasons, to wait for the later one too."""
+    seen: set[str] = set()
+    pending = [early]
+    while pending:
+        work = pending.pop()
+        if work.server in seen:
+            continue
+        seen.add(work.server)
+        pending += [other for other in made if other.server != work.server and waits(work, other)]
+    return late.server in seen
+
+
+def waits(work: Work, other: Work) -> bool:
+    order = any(other.hosts & BEFORE[application] for application in work.applications)
+    moving = any(each.cluster in work.clusters and each.origin for each in other.interruptions)
+    return bool(order or moving or work.takes & other.leaves)
+
+
+@given(changes(), st.randoms(use_true_random=False))
+def test_the_order_in_which_servers_are_named_does_not_matter(found: list[Change], random: object) -> None:
+    made = works(found)
+    shuffled = list(made)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert waves(shuffled, BEFORE) == waves(made, BEFORE)
+
+
+def test_servers_that_interrupt_nothing_share_a_wave() -> None:
+    assert waves(works([]), BEFORE) == [Wave(tuple(Step(server) for server in sorted(SERVERS)))]
+
+
+def test_a_swap_of_addresses_lists_one_server_twice() -> None:
+    swap = [Change("one", "engine", "Alpha", "Beta", False), Change("two", "engine", "Beta", "Alpha", False)]
+    found = [[step for step in wave.servers if step.server in ("Alpha", "Beta")] for wave in waves(works(swap), BEFORE)]
+    assert [steps for steps in found if steps] == [[Step("Alpha", ("two",))], [Step("Beta")], [Step("Alpha")]]
+
+
+def test_a_cluster_is_left_alone_while_an_instance_of_it_is_on_its_way() -> None:
+    move = [
+        Change("one", "engine", "Alpha", "Gamma", False),
+        Change("two", "engine", "Beta", "Beta", True),
+    ]
+    order = [wave_of(waves(works(move), BEFORE), server) for server in ("Alpha", "Gamma", "Beta")]
+    assert order == sorted(order)
+    assert len(set(order)) == len(order)
