@@ -1,0 +1,161 @@
+"""Read stored configurations: numbered, immutable, of blobs that are named by their content.
+
+The store itself is on the configuration server; an exported store is a copy of its directory. Layout:
+`blobs/<aa>/<sha256>`, `configurations/<number>.json`, and `active`, the number of the active configuration.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+from tandem.configuration.bundle import Bundle, from_json
+from tandem.configuration.canonical import Json, canonical, digest
+from tandem.configuration.content import DESCRIPTION, Unreadable, digest_of
+from tandem.errors import Failed
+
+
+class Store(Protocol):
+    """Where configurations are read from."""
+
+    def active(self) -> int | None:
+        """Return the number of the active configuration; None before the first."""
+
+    def numbers(self) -> list[int]:
+        """Return the numbers of all stored configurations, ascending."""
+
+    def configuration(self, number: int) -> "StoredConfiguration":
+        """Return a stored configuration; raise Failed when there is none of that number."""
+
+    def blob(self, digest: str) -> bytes:
+        """Return verified bytes; raise Failed, naming the blob, when they are missing or damaged."""
+
+
+@dataclass(frozen=True)
+class StoredConfiguration:
+    """A configuration as a store's record describes it; everything else is read when asked for."""
+
+    record: Json
+    blob: Callable[[str], bytes]
+
+    @property
+    def number(self) -> int:
+        """Return its number in the store."""
+        return int(self.record["number"])
+
+    @property
+    def installation(self) -> str:
+        """Name the installation."""
+        return str(self.record["installation"])
+
+    @property
+    def digest(self) -> str:
+        """Name the content."""
+        return str(self.record["digest"])
+
+    @property
+    def bundles(self) -> Mapping[str, str]:
+        """Map each server to the digest of its bundle."""
+        bundles: Mapping[str, str] = self.record["bundles"]
+        return bundles
+
+    @property
+    def unreadable(self) -> Unreadable:
+        """Name the secret options that there was no password for when it was compiled."""
+        unreadable: Unreadable = self.record.get("unreadable", {})
+        return unreadable
+
+    @cached_property
+    def _tree(self) -> Json:
+        tree: Json = json.loads(self.blob(self.record["tree"]))
+        return tree
+
+    def tree(self) -> Json:
+        """Return the resolved tree."""
+        return self._tree
+
+    def bundle(self, server: str) -> Bundle:
+        """Return the bundle of one server."""
+        return from_json(json.loads(self.blob(self.bundles[server])))
+
+    def source(self) -> Mapping[str, bytes]:
+        """Return the source files, by path."""
+        return {path: self.blob(name) for path, name in self.record["source"].items()}
+
+
+class DirectoryStore:
+    """A store in a directory of this machine: an export, or the work of `tandem compile -o`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def active(self) -> int | None:
+        """Return the number of the active configuration; None before the first."""
+        try:
+            return int((self.directory / "active").read_text())
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            raise Failed(f"{self.directory / 'active'}: is damaged: it does not hold a number") from None
+
+    def numbers(self) -> list[int]:
+        """Return the numbers of all stored configurations, ascending."""
+        return sorted(int(path.stem) for path in (self.directory / "configurations").glob("*.json"))
+
+    def configuration(self, number: int) -> StoredConfiguration:
+        """Return a stored configuration; raise Failed when there is none of that number, or its record is damaged."""
+        path = self.directory / "configurations" / f"{number}.json"
+        try:
+            record = json.loads(path.read_bytes())
+            intact = record["number"] == number and record["digest"] == digest_of(record)
+        except FileNotFoundError:
+            known = ", ".join(str(known) for known in self.numbers()) or "none at all"
+            raise Failed(f"{self.directory}: holds no configuration {number}; it holds {known}") from None
+        except (ValueError, KeyError, TypeError):
+            intact, record = False, {}
+        if not intact:
+            raise Failed(f"{path}: is damaged: its digest does not fit; restore it from another copy of the store")
+        return StoredConfiguration(record, self.blob)
+
+    def blob(self, name: str) -> bytes:
+        """Return verified bytes; raise Failed, naming the blob, when they are missing or damaged."""
+        path = self._path(name)
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            raise Failed(f"{path}: is missing; restore it from another copy of the store") from None
+        return verified(name, data, str(path))
+
+    def add(self, record: Json, blobs: Mapping[str, bytes], description: Json) -> int:
+        """Write a configuration under the next number and return it; the first one becomes the active one."""
+        number = max(self.numbers(), default=0) + 1
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name, data in sorted(blobs.items()):
+            _write(self._path(name), data)
+        described = {name: description.get(name, "") for name in DESCRIPTION} | {"number": number}
+        _write(self.directory / "configurations" / f"{number}.json", canonical({**record, **described}))
+        if self.active() is None:
+            _write(self.directory / "active", f"{number}\n".encode())
+        return number
+
+    def _path(self, name: str) -> Path:
+        return self.directory / "blobs" / name[:2] / name
+
+
+def verified(name: str, data: bytes, where: str) -> bytes:
+    """Return a blob's bytes when they are what its name says; raise Failed otherwise."""
+    if digest(data) != name:
+        raise Failed(
+            f"{where}: is damaged: its content does not fit its name; restore it from another copy of the store"
+        )
+    return data
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".writing")
+    temporary.write_bytes(data)
+    temporary.chmod(0o600)
+    temporary.replace(path)

@@ -1,0 +1,194 @@
+"""Make the plan: what going from the active configuration to another changes, interrupts, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+
+from tandem.configuration.bundle import Bundle, Link
+from tandem.configuration.canonical import Json
+from tandem.configuration.content import Content
+from tandem.configuration.diff import (
+    EMPTY,
+    AddressChange,
+    FileChange,
+    InstanceChange,
+    OptionChange,
+    ServerChange,
+    address_changes,
+    file_changes,
+    instance_changes,
+    option_changes,
+    server_changes,
+)
+from tandem.configuration.order import earlier
+from tandem.plan.effects import UnitChange, unit_changes
+from tandem.plan.waves import Interruption, Wave, Work, waves
+
+CONFIGURATION_SERVER = "configuration_server"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What changes in effect; everything in one order.
+
+    `touched` are the servers whose bundle changes. The waves hold every server, also those that are only compared.
+    """
+
+    old: Content | None
+    new: Content
+    options: list[OptionChange]
+    instances: list[InstanceChange]
+    addresses: list[AddressChange]
+    servers: list[ServerChange]
+    files: list[FileChange]
+    units: list[UnitChange]
+    waves: list[Wave]
+    touched: list[str]
+
+    @property
+    def empty(self) -> bool:
+        """Tell whether nothing changes in effect, as far as could be compared (see `unreadable`)."""
+        return not (self.options or self.instances or self.servers or self.touched)
+
+    @property
+    def unreadable(self) -> list[Json]:
+        """Return the files that could not be compared, with the secret options they need."""
+        return [
+            {"server": server, "path": path, "options": options}
+            for server, files in sorted(self.new.unreadable.items())
+            for path, options in sorted(files.items())
+        ]
+
+    def to_json(self) -> Json:
+        """Return the plan as JSON, all lists in one order. Nothing secret is in it."""
+        return {
+            "digest": self.new.digest,
+            "empty": self.empty,
+            "options": [self._option(change) for change in self.options],
+            "instances": [asdict(change) for change in self.instances],
+            "addresses": [asdict(change) for change in self.addresses],
+            "servers": [asdict(change) for change in self.servers],
+            "files": [
+                {"server": file.server, "path": file.path, "change": file.change, "secret": file.secret}
+                for file in self.files
+            ],
+            "units": [asdict(change) for change in self.units],
+            "waves": [self._wave(wave) for wave in self.waves],
+            "touched": self.touched,
+            "unreadable": self.unreadable,
+        }
+
+    def interrupted(self, server: str) -> list[str]:
+        """Name the instances that are interrupted on a server, in order."""
+        found = (unit.instance for unit in self.units if unit.server == server and unit.action != "reload")
+        return list(dict.fromkeys(instance for instance in found if instance))
+
+    def _option(self, change: OptionChange) -> Json:
+        places = self.new.tree()["instances"]
+        instances = [{"name": name, "server": places[name]["server"]} for name in change.instances]
+        return {**asdict(change), "instances": instances}
+
+    def _wave(self, wave: Wave) -> Json:
+        steps = []
+        for step in wave.servers:
+            instances = self.interrupted(step.server)
+            interrupts = {"interrupts": bool(instances), "instances": instances}
+            steps.append({"server": step.server, "hold": list(step.hold), **interrupts})
+        names = [step.server for step in wave.servers if step.server in self.touched]
+        return {"label": ", ".join(names) or f"{len(steps)} unchanged", "steps": steps}
+
+
+def make(old: Content | None, new: Content, on: Mapping[str, Content | None] | None = None) -> Plan:
+    """Return the plan from an old configuration (None: nothing yet) to a new one.
+
+    `on` names what single servers are on, where that is not the old configuration: after a run that did not end.
+    """
+    trees = old.tree() if old else EMPTY, new.tree()
+    before, after = _bundles(old, new, on or {})
+    after = {name: _comparable(bundle, before.get(name)) for name, bundle in after.items()}
+    touched = [name for name in sorted(after) if before.get(name) != after[name]]
+    files = [change for name in touched for change in file_changes(name, before.get(name), after[name])]
+    units = [
+        change
+        for name in touched
+        for change in unit_changes(name, before.get(name), after[name], [file for file in files if file.server == name])
+    ]
+    addresses = address_changes(before, after)
+    works = _works(sorted(after), touched, units, addresses, trees)
+    order = earlier({name: tuple(entry["after"]) for name, entry in trees[1]["applications"].items()})
+    return Plan(
+        old,
+        new,
+        option_changes(*trees),
+        instance_changes(*trees),
+        addresses,
+        server_changes(*trees),
+        files,
+        units,
+        waves(works, order),
+        touched,
+    )
+
+
+def _bundles(
+    old: Content | None, new: Content, on: Mapping[str, Content | None]
+) -> tuple[dict[str, Bundle], dict[str, Bundle]]:
+    """Return the bundles before and after; one that stays the same is read only once."""
+    after = {name: new.bundle(name) for name in sorted(new.bundles)}
+    before = {}
+    for name in sorted({*(old.bundles if old else {}), *after}):
+        source = on.get(name, old)
+        if source is None or name not in source.bundles:
+            continue
+        same = source.bundles[name] == new.bundles.get(name)
+        before[name] = after[name] if same else source.bundle(name)
+    return before, after
+
+
+def _comparable(new: Bundle, old: Bundle | None) -> Bundle:
+    """Return a bundle with the files that could not be rendered for want of a password as they were before."""
+    if old is None or all(isinstance(file, Link) or file.digest for file in new.files):
+        return new
+    before = {file.path: file for file in old.files}
+    files = [file if isinstance(file, Link) or file.digest else before.get(file.path, file) for file in new.files]
+    return replace(new, files=tuple(files))
+
+
+def _works(
+    servers: list[str],
+    touched: list[str],
+    units: list[UnitChange],
+    addresses: list[AddressChange],
+    trees: tuple[Json, Json],
+) -> list[Work]:
+    """Return what is done on each server, as waves have to know it."""
+    old, new = (tree["instances"] for tree in trees)
+    takes, leaves, interruptions = ({name: set() for name in servers} for _ in range(3))  # type: ignore[var-annotated]
+    for address in addresses:
+        for name, found in ((address.new, takes), (address.old, leaves)):
+            if name in found:
+                found[name].add(address.address)
+    for change in units:
+        if change.instance is not None and change.action != "reload":
+            interruptions[change.server].add(_interruption(change.server, change.instance, old, new))
+    first = {entry["server"] for entry in new.values() if entry["application"] == CONFIGURATION_SERVER}
+    hosts = {(entry["server"], entry["application"]) for entry in new.values() if entry["server"] in touched}
+    return [
+        Work(
+            name,
+            frozenset(application for server, application in hosts if server == name),
+            tuple(sorted(interruptions[name], key=lambda each: each.instance)),
+            frozenset(takes[name]),
+            frozenset(leaves[name]),
+            name in first,
+        )
+        for name in servers
+    ]
+
+
+def _interruption(server: str, instance: str, old: Json, new: Json) -> Interruption:
+    entry = new[instance] if instance in new else old[instance]
+    came_from = old[instance]["server"] if instance in old and new.get(instance, {}).get("server") == server else None
+    origin = came_from if came_from != server else None
+    return Interruption(instance, entry["application"], entry["cluster"], entry["address"], origin)

@@ -1,0 +1,98 @@
+"""Collect what templates see: the installation, the instance, its options, its peers and its clients."""
+
+from __future__ import annotations
+
+from tandem.errors import did_you_mean
+from tandem.installation import Instance
+from tandem.model import Model
+from tandem.render.options import Decrypt, Options, Secrets
+from tandem.render.topology import Client, Topology
+from tandem.render.views import InstallationView, InstanceView, Listening, server_views
+
+
+class UnknownName(Exception):
+    """Say that a template names an application or process that does not exist."""
+
+
+class Contexts:
+    """The contexts of all files of an installation."""
+
+    def __init__(self, model: Model, topology: Topology, decrypt: Decrypt | None) -> None:
+        self._model = model
+        self._topology = topology
+        self.secrets = Secrets(decrypt)
+        self._servers = server_views(model.installation)
+        base = model.applications.base
+        self._base = Options(base.options if base else {}, model.tree.base(), self.secrets)
+        instances = sorted(model.installation.instances.items())
+        self._instances = {name: self._view(instance) for name, instance in instances}
+        self._installation = self._whole()
+
+    def of_base(self, server: str) -> dict[str, object]:
+        """Return what the files that every server gets are made from."""
+        rules = self._topology.firewall(self._model.installation.servers[server])
+        return {**self._of_server(server), "options": self._base, "firewall": rules}
+
+    def of_application(self, server: str, application: str) -> dict[str, object]:
+        """Return what the files of an application that are there once per server are made from."""
+        instances = [self._instances[instance.name] for instance in self._topology.on[server]]
+        here = [view for view in instances if view.application == application]
+        return {**self._of_server(server), "options": self._base, "instances": here}
+
+    def of_instance(self, instance: Instance) -> dict[str, object]:
+        """Return what the files of one instance are made from."""
+        view = self._instances[instance.name]
+
+        def clients(process: str) -> list[Client]:
+            processes = self._model.applications[instance.application].declaration.processes
+            if process not in processes:
+                hint = did_you_mean(process, processes)
+                raise UnknownName(f"clients({process!r}): {instance.application} has no such process{hint}")
+            return self._topology.clients(processes[process], instance)
+
+        context: dict[str, object] = {"instance": view, "options": view.options, "clients": clients}
+        return {**self._of_server(instance.server.name), **context, "environment_options": view.environment_options}
+
+    def peers(self, application: str) -> list[InstanceView]:
+        """Return the instances of an application in all sites, by name."""
+        if application not in self._model.applications:
+            hint = did_you_mean(application, self._model.applications)
+            raise UnknownName(f"peers({application!r}): there is no such application{hint}")
+        return [self._instances[instance.name] for instance in self._topology.of[application]]
+
+    def _of_server(self, name: str) -> dict[str, object]:
+        server = self._servers[name]
+        return {"installation": self._installation, "site": server.site, "server": server, "peers": self.peers}
+
+    def _whole(self) -> InstallationView:
+        installation = self._model.installation
+        sites = {server.site.name: server.site for server in self._servers.values()}
+        return InstallationView(
+            installation.name,
+            tuple(site for _, site in sorted(sites.items())),
+            tuple(self._servers.values()),
+            tuple(self._instances.values()),
+            tuple(str(network) for network in sorted(installation.controllers)),
+            tuple(sorted(installation.environments)),
+        )
+
+    def _view(self, instance: Instance) -> InstanceView:
+        server = self._servers[instance.server.name]
+        tree = self._model.tree
+        declared = tree.options(instance.name)
+        environments = {
+            name: Options(declared, tree.effective(instance.name, name), self.secrets)
+            for name in self._model.installation.environments
+        }
+        return InstanceView(
+            instance.name,
+            instance.application,
+            instance.cluster,
+            str(instance.address),
+            instance.network.network.prefixlen,
+            server,
+            server.site,
+            tuple(Listening(*listening) for listening in self._topology.listens(instance)),
+            Options(declared, tree.effective(instance.name), self.secrets),
+            environments,
+        )

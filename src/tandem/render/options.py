@@ -1,0 +1,85 @@
+"""Let templates read effective options, name what does not exist, and keep account of secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from tandem.errors import InputRefused, Problem, did_you_mean
+from tandem.options import Option, Value
+from tandem.source import Secret
+
+Decrypt = Callable[[str], str]
+"""Turns a ciphertext into the secret; raises TandemError with a wrong password."""
+
+UNREADABLE = "unreadable"
+"""Stands for a secret where there is no password; what is rendered with it is thrown away."""
+
+DEPTH = 3
+"""An option is module, group and name."""
+
+
+class UnknownOption(Exception):
+    """Say that a template asks for an option that its application does not have."""
+
+
+class Secrets:
+    """Reveal secrets, and note which options the file being rendered has touched."""
+
+    def __init__(self, decrypt: Decrypt | None) -> None:
+        self._decrypt = decrypt
+        self.touched: set[str] = set()
+
+    @property
+    def readable(self) -> bool:
+        """Tell whether there is a password to read secrets with."""
+        return self._decrypt is not None
+
+    def read(self, option: Option, value: Value) -> object:
+        """Return an option's plain value, noting a secret; raise InputRefused where it is not allowed."""
+        if not isinstance(value.value, Secret):
+            return value.value
+        self.touched.add(option.dotted)
+        if self._decrypt is None:
+            return UNREADABLE
+        try:
+            return option.reveal(value.value, self._decrypt)
+        except ValueError as error:
+            raise InputRefused([Problem(value.origin, f"{option.dotted}: {error}")]) from None
+
+
+class Options:
+    """Effective options, read as `options.<module>.<group>.<option>`; an unknown one raises UnknownOption."""
+
+    __slots__ = ("_declared", "_path", "_secrets", "_values")
+
+    def __init__(
+        self,
+        declared: Mapping[str, Option],
+        values: Mapping[str, Value],
+        secrets: Secrets,
+        path: tuple[str, ...] = (),
+    ) -> None:
+        self._declared = declared
+        self._values = values
+        self._secrets = secrets
+        self._path = path
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self[name]
+
+    def __getitem__(self, name: str) -> object:
+        path = (*self._path, name)
+        if len(path) < DEPTH:
+            return Options(self._declared, self._values, self._secrets, path)
+        dotted = ".".join(path)
+        try:
+            return self._secrets.read(self._declared[dotted], self._values[dotted])
+        except KeyError:
+            raise UnknownOption(f"options.{dotted} is not declared{did_you_mean(dotted, self._declared)}") from None
+
+    def __str__(self) -> str:
+        raise UnknownOption(f"{'.'.join(('options', *self._path))} is not an option; write options.module.group.option")
+
+    __iter__ = __len__ = __bool__ = __str__
