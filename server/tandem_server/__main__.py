@@ -1,0 +1,103 @@
+"""Start with `recover` or `start` at boot, or read one request from the controller."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+
+from .channel import Channel
+from .disk import Json
+from .failure import Failure
+from .state import RUNTIME, State
+
+RETIREMENT = 1.0  # seconds for the connection over a retired address to end
+
+
+def main(argv: list[str], first: bytes | None = None) -> int:
+    """Run one verb and return the exit status; `first` is a line that has been read from the controller already."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the controller's end is not the transaction's
+    os.umask(0o022)
+    if argv:
+        return _boot(argv[0])
+    channel = Channel()
+    request = channel.parse(first) if first else channel.receive()
+    if request is None:
+        return 1
+    started = time.monotonic()
+    afterwards: list[Callable[[], None]] = []
+    try:
+        fields = _answer(request, channel, afterwards)
+    except Failure as failure:
+        fields = {"failed": {"what": failure.what, "message": failure.message}}
+    except (OSError, ValueError) as error:
+        fields = {"failed": {"what": request["verb"], "message": str(error)}}
+    channel.send("result", seconds=round(time.monotonic() - started, 3), **fields)
+    channel.hang_up()
+    for action in afterwards:
+        _detach(action)
+    return int("failed" in fields)
+
+
+def _boot(verb: str) -> int:
+    from . import boot  # noqa: PLC0415  only at boot
+
+    try:
+        {"recover": boot.recover, "start": boot.start}[verb]()
+    except Failure as failure:
+        print(failure, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _answer(request: Json, channel: Channel, afterwards: list[Callable[[], None]]) -> Json:
+    verb = request["verb"]
+    if verb == "confirm":
+        os.makedirs(RUNTIME, exist_ok=True)
+        with open(f"{RUNTIME}/confirmed-{request['run']}", "w"):
+            return {}
+    if verb == "store":
+        from . import store  # noqa: PLC0415  only on the configuration server
+
+        return store.serve(channel)
+    if verb not in ("apply", "check"):
+        raise Failure("request", f"{verb} is not a verb of this program; controller and server have different releases")
+    return _change(request, channel, afterwards)
+
+
+def _change(request: Json, channel: Channel, afterwards: list[Callable[[], None]]) -> Json:
+    from .transaction import Transaction, undo  # noqa: PLC0415  what `confirm` does not need
+
+    state = State()
+    if request["verb"] == "check":
+        return {**Transaction(request, state, channel).check(), "interrupted": bool(state.journal())}
+    state.prepare()
+    state.announce(request["run"])
+    state.lock(lambda: channel.send("progress", step="waiting for an older run that is still at work here"))
+    if journal := undo(state, channel):
+        channel.send("recovered", run=journal["run"], state=journal["state"])
+    transaction = Transaction(request, state, channel)
+    try:
+        result = transaction.apply()
+    except (Failure, OSError) as error:
+        what, message = (error.what, error.message) if isinstance(error, Failure) else ("server", str(error))
+        return {**transaction.result, "failed": {"what": what, "message": message}}
+    if transaction.retire:
+        afterwards.append(transaction.retire)
+    return result
+
+
+def _detach(action: Callable[[], None]) -> None:
+    """Do something from a process of its own, once the connection has ended."""
+    if os.fork() == 0:
+        os.setsid()
+        devnull = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(devnull, descriptor)
+        time.sleep(RETIREMENT)
+        action()
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

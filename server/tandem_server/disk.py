@@ -1,0 +1,85 @@
+"""Write files so that a power cut leaves the old or the new content, never something between."""
+
+import json
+import os
+from typing import Any
+
+Json = dict[str, Any]
+
+
+def write_durably(path: str, data: bytes, mode: int = 0o600) -> None:
+    """Replace `path` by `data` atomically and durably; the mode is set before the file is visible."""
+    temporary = path + ".tandem-writing"
+    try:
+        write_new(temporary, data, mode)
+        os.rename(temporary, path)
+    except OSError:
+        remove(temporary)  # a half-written file must not keep a full disk full
+        raise
+    sync_directory(os.path.dirname(path))
+
+
+def write_new(path: str, data: bytes, mode: int, owner: tuple[int, int] | None = None) -> None:
+    """Write a file that nobody looks at yet, with mode and owner, and fsync it."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        status = os.fstat(descriptor)  # a directory with the set-group-id bit gives its group
+        if owner and owner != (status.st_uid, status.st_gid):
+            os.fchown(descriptor, *owner)
+        os.fchmod(descriptor, mode)  # after chown, which clears set-id bits
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_directory(path: str) -> None:
+    """Make the names in a directory durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_bytes(path: str) -> bytes | None:
+    """Return the content of a file, or None where there is none."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+def read_json(path: str) -> Json | None:
+    """Return the object stored in a JSON file, or None where there is no such file.
+
+    Every JSON file of Tandem is written by `write_durably`, so one that cannot be read has been damaged from outside:
+    ValueError then names it.
+    """
+    data = read_bytes(path)
+    if data is None:
+        return None
+    try:
+        content: Json = json.loads(data)
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is damaged ({error}); restore it from the configuration server or remove it"
+        ) from None
+    return content
+
+
+def canonical(content: object) -> bytes:
+    """Return the one JSON text of a value: sorted keys, no spaces, ASCII, a newline at the end."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+
+
+def remove(path: str) -> bool:
+    """Remove a name; return whether it was there."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return False
+    return True

@@ -1,0 +1,61 @@
+"""Let only one run change an installation at a time.
+
+The lease is a small file on the configuration server that its holder renews every few seconds. One that has not been
+renewed for a while has lost its holder and may be taken by the next run; nobody has to remove anything by hand.
+"""
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+
+from .disk import Json, canonical, read_bytes, read_json, remove, write_durably
+from .failure import Failure
+
+TERM = 15.0  # seconds; the holder renews every three
+
+
+class Lease:
+    """The lease of the installation whose store is in a directory."""
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+        self._path = directory + "/lease.json"
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        gate = os.open(self._directory + "/lease.gate", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(gate, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(gate)
+
+    def acquire(self, holder: str, *, take_over: bool = False) -> Json:
+        """Take the lease: {run, expired: the lease that had lost its holder, or None}, or {held: the living one}."""
+        with self._alone():
+            current = read_json(self._path)
+            now = time.time()
+            if current and not take_over and abs(now - current["renewed"]) < TERM:
+                return {"held": {**current, "age": now - current["renewed"]}}
+            run = int(read_bytes(self._directory + "/run") or b"0") + 1
+            write_durably(self._directory + "/run", str(run).encode())
+            write_durably(self._path, canonical({"run": run, "holder": holder, "since": now, "renewed": now}))
+            return {"run": run, "expired": current}
+
+    def renew(self, run: int) -> None:
+        """Say that the holder lives; raise Failure when it holds the lease no more."""
+        with self._alone():
+            current = read_json(self._path)
+            if current is None or current["run"] != run:
+                taker = f"run {current['run']} of {current['holder']} has taken over" if current else "it was released"
+                raise Failure("lease", f"run {run} has lost the lease of this installation: {taker}")
+            write_durably(self._path, canonical({**current, "renewed": time.time()}))
+
+    def release(self, run: int) -> None:
+        """Give the lease back; one that is held by another run stays."""
+        with self._alone():
+            current = read_json(self._path)
+            if current and current["run"] == run:
+                remove(self._path)

@@ -1,0 +1,123 @@
+"""Bring addresses and units of this server to what a bundle says: the second half of a transaction, and all of an undo."""
+
+from collections.abc import Callable
+
+from . import addresses, health, units
+from .disk import Json
+from .failure import Failure
+
+Tell = Callable[..., None]
+
+
+class Change:
+    """What going from one bundle to another does to addresses and units; a bundle of None is a new server."""
+
+    def __init__(self, wanted: Json, previous: Json | None, hold: list[str]) -> None:
+        self.hold = set(hold)
+        wanted_addresses = {
+            address["address"]: address for address in wanted["addresses"] if address["address"] not in self.hold
+        }
+        had = {address["address"]: address for address in (previous or {}).get("addresses", [])}
+        present = addresses.present()
+        management = wanted.get("management")
+        self.management = management if management and management["address"] not in present else None
+        self.gateway = management
+        self.add = [address for name, address in wanted_addresses.items() if name not in present]
+        keep = {*wanted_addresses, management["address"]} if management else set(wanted_addresses)
+        self.remove = [(name, *present[name]) for name in sorted(had) if name not in keep and name in present]
+        self.retired = _retired(previous, management, present, keep)
+        self.units = {unit["name"]: unit for unit in wanted["units"]}
+        held = {name for name, unit in self.units.items() if self.hold.intersection(unit["addresses"])}
+        names = {unit["name"] for unit in (previous or {}).get("units", [])}
+        stopping = [unit for unit in (previous or {}).get("units", []) if unit["name"] not in self.units]
+        self.stop = [unit for unit in reversed(stopping)] + [self.units[name] for name in sorted(held & names)]
+        self.debts = [debt for debt in units.debts(wanted) if debt["name"] not in held]
+        self._restart_for_addresses()
+
+    def _restart_for_addresses(self) -> None:
+        """Let a unit whose address has just arrived start anew: it may have been unable to bind."""
+        added = {address["address"] for address in self.add}
+        for debt in self.debts:
+            if debt["action"] == "reload" and added.intersection(self.units[debt["name"]]["addresses"]):
+                debt["action"] = "restart"
+
+    def interrupts(self) -> bool:
+        """Return whether an instance that runs now would not run for a moment, or any more."""
+        running = units.active_states([unit["name"] for unit in self.stop]) if self.stop else {}
+        return any(debt["action"] == "restart" and self.units[debt["name"]]["instance"] for debt in self.debts) or any(
+            state in units.GOOD for state in running.values()
+        )
+
+    def stop_units(self, tell: Tell) -> list[Json]:
+        """Stop what is wanted here no more, while its files are still there; return what was stopped."""
+        running = units.active_states([unit["name"] for unit in self.stop]) if self.stop else {}
+        stopped = []
+        for unit in self.stop:
+            if running.get(unit["name"], "inactive") in ("inactive", "failed"):
+                continue
+            tell("progress", step=f"stopping {unit['name']}")
+            units.stop(unit["name"], unit.get("stop_timeout", 30))
+            stopped.append({"name": unit["name"], "action": "stop"})
+        return stopped
+
+    def take_addresses(self, tell: Tell) -> None:
+        """Add what is missing; a new management address stands beside the old one."""
+        new = [self.management, *self.add] if self.management else self.add
+        for address in new:
+            tell("progress", step=f"adding address {address['address']}")
+            if not addresses.interface_exists(address["interface"]):
+                raise Failure(
+                    f"address {address['address']}", f"there is no interface {address['interface']} on this server"
+                )
+            addresses.add(address)
+        if self.gateway and self.gateway.get("gateway") and self.management:
+            addresses.set_gateway(self.gateway["gateway"], self.gateway["interface"])
+
+    def release_addresses(self, tell: Tell) -> None:
+        """Remove what is wanted here no more."""
+        for address, interface, prefix in self.remove:
+            tell("progress", step=f"removing address {address}")
+            addresses.remove(address, interface, prefix)
+
+    def retire(self) -> None:
+        """Remove old management addresses; whoever is connected over one is cut off."""
+        for address in self.retired:
+            addresses.remove(address["address"], address["interface"], address["prefix"])
+
+    def settle_units(self, tell: Tell) -> list[Json]:
+        """Start, restart and reload exactly the units that need it; return what was done."""
+        done = []
+        for debt in self.debts:
+            tell("progress", step=f"{debt['action']}ing {debt['name']}")
+            units.act(debt["name"], debt["action"])
+            done.append({"name": debt["name"], "action": debt["action"]})
+        return done
+
+    def probe(self, tell: Tell) -> None:
+        """Wait until every unit that was touched is healthy."""
+        for debt in self.debts:
+            tell("progress", step=f"probing {debt['name']}")
+            health.probe(self.units[debt["name"]])
+
+    def needs_confirmation(self, done: list[Json]) -> bool:
+        """Return whether the controller might have been shut out: another management address, or other rules."""
+        return bool(self.management) or any(action["name"] == "nftables.service" for action in done)
+
+    def addresses(self) -> list[Json]:
+        """Return what happens to addresses, for the result."""
+        added = [{"address": address["address"], "action": "add"} for address in self.add]
+        if self.management:
+            added.insert(0, {"address": self.management["address"], "action": "add"})
+        gone = [address for address, *_ in self.remove] + [address["address"] for address in self.retired]
+        return added + [{"address": address, "action": "remove"} for address in gone]
+
+
+def _retired(
+    previous: Json | None, management: Json | None, present: dict[str, tuple[str, int]], keep: set[str]
+) -> list[Json]:
+    """Return management addresses that are to go once nobody is connected over them any more."""
+    old = [*(previous or {}).get("retired", [])]
+    before = (previous or {}).get("management")
+    if before and management and before["address"] != management["address"]:
+        old.append(before)
+    return [address for address in old if address["address"] in present and address["address"] not in keep]

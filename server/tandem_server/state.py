@@ -1,0 +1,91 @@
+"""Keep what this server knows of itself: the committed bundle, the journal, the lock and the highest run."""
+
+import fcntl
+import os
+import time
+from collections.abc import Callable
+
+from .disk import Json, canonical, read_bytes, read_json, remove, sync_directory, write_durably
+from .failure import Failure
+
+DIRECTORY = "/var/lib/tandem"
+RUNTIME = "/run/tandem"
+LOCK_WAIT = 120.0  # seconds; longer than any step of a transaction takes
+
+
+class State:
+    """The files under /var/lib/tandem of one root file system ("" is the running one)."""
+
+    def __init__(self, root: str = "") -> None:
+        self.root = root
+        self.directory = root + DIRECTORY
+        self._lock: int | None = None
+
+    def prepare(self) -> None:
+        """Make the directory on first use."""
+        if not os.path.isdir(self.directory):
+            os.makedirs(self.directory, 0o700)
+            sync_directory(os.path.dirname(self.directory))
+
+    def manifest(self) -> Json | None:
+        """Return the committed manifest: bundle, number, run, retired addresses and directories made; None on a new server."""
+        return read_json(self.directory + "/bundle.json")
+
+    def commit(self, manifest: Json) -> None:
+        """Make a manifest the committed one."""
+        write_durably(self.directory + "/bundle.json", canonical(manifest))
+
+    def journal(self) -> Json | None:
+        """Return the journal of a transaction that has not ended, or None."""
+        return read_json(self.directory + "/journal.json")
+
+    def write_journal(self, journal: Json) -> None:
+        """Write the journal durably: from here on recovery knows what has to be done."""
+        write_durably(self.directory + "/journal.json", canonical(journal))
+
+    def end_journal(self) -> None:
+        """Remove the journal: the transaction has ended."""
+        if remove(self.directory + "/journal.json"):
+            sync_directory(self.directory)
+
+    def highest_run(self) -> int:
+        """Return the highest run number this server has seen."""
+        return int(read_bytes(self.directory + "/run") or b"0")
+
+    def announce(self, run: int) -> None:
+        """Note a run's number before anything else, so that what is left of an older run stops at its next step."""
+        gate = os.open(self.directory + "/run.gate", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(gate, fcntl.LOCK_EX)
+            self.refuse_older(run)
+            if run > self.highest_run():
+                write_durably(self.directory + "/run", str(run).encode())
+        finally:
+            os.close(gate)
+
+    def refuse_older(self, run: int) -> None:
+        """Raise Failure when a newer run has been here."""
+        highest = self.highest_run()
+        if run < highest:
+            raise Failure(
+                "run", f"run {run} is older than run {highest}, which has already been here; nothing more is done"
+            )
+
+    def lock(self, waiting: Callable[[], None]) -> None:
+        """Take the server's lock; it ends with the process. Call `waiting` once if another run still holds it."""
+        self._lock = os.open(self.directory + "/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        deadline = time.monotonic() + LOCK_WAIT
+        told = False
+        while True:
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if not told:
+                    waiting()
+                    told = True
+            if time.monotonic() > deadline:
+                raise Failure(
+                    "lock", f"another run has been at work on this server for {LOCK_WAIT:g} s; look at it and try again"
+                )
+            time.sleep(0.1)

@@ -1,0 +1,211 @@
+"""Change this server as one transaction: compare, stage, validate, journal, place, settle, probe, commit.
+
+What has not been committed is undone: by the transaction itself when a step fails, by the next run when the program was
+killed, and at boot after a power cut. The journal says how far it got:
+
+    staging     new files are being written beside their targets; nothing visible has changed
+    placing     units that go are being stopped, files are being put in place
+    settling    addresses and units follow, health is probed
+    confirming  a new connection has to come through, because rules or the management address changed
+    committed   the new bundle is the server's; only cleaning up is left
+    undoing     files are being put back, addresses and units follow
+"""
+
+import os
+import time
+from collections.abc import Callable
+
+from . import units, validators
+from .channel import Listener
+from .contents import Contents
+from .disk import Json
+from .failure import Failure
+from .files import Files
+from .settle import Change
+from .state import RUNTIME, State
+
+CONFIRMATION = 30.0  # seconds for a new connection to come through
+
+
+class Transaction:
+    """One change of the running server."""
+
+    def __init__(self, request: Json, state: State, channel: Listener) -> None:
+        self.request = request
+        self.bundle: Json = request["bundle"]
+        self.run: int = request["run"]
+        self.state = state
+        self.channel = channel
+        self.files = Files(state.root)
+        self.previous = state.manifest()
+        self.contents = Contents(request, channel)
+        self.result: Json = {"changed": False, "files": [], "units": [], "addresses": []}
+        self.retire: Callable[[], None] | None = None  # what is left to do once the connection has ended
+        self._journal: Json = {}
+
+    def compare(self) -> list[Json]:
+        """Return what has to be done to files; nothing is written."""
+        self.channel.send("progress", step="comparing")
+        operations = self.files.differing(self.bundle["files"], (self.previous or {}).get("files", []))
+        self.result["files"] = [self.contents.describe(operation, self.files) for operation in operations]
+        return operations
+
+    def check(self) -> Json:
+        """Return what `apply` would do, and do nothing."""
+        operations = self.compare()
+        change = Change(self.bundle, self.previous, self.request.get("hold", []))
+        running = units.active_states([unit["name"] for unit in change.stop]) if change.stop else {}
+        stops = [
+            {"name": unit["name"], "action": "stop"} for unit in change.stop if running.get(unit["name"]) in units.GOOD
+        ]
+        self.result["units"] = stops + change.debts
+        self.result["addresses"] = change.addresses()
+        self.result["changed"] = bool(operations or self.result["units"] or self.result["addresses"])
+        return self.result
+
+    def apply(self) -> Json:
+        """Do it; raise Failure when it could not be done, after everything has been put back."""
+        operations = self.compare()
+        change = Change(self.bundle, self.previous, self.request.get("hold", []))
+        if not operations and not change.debts and not change.stop and not change.addresses():
+            self._note(change)
+            return self.result
+        if self.request.get("quiet") and change.interrupts():
+            return {**self.result, "postponed": True}
+        self.result["changed"] = True
+        self.contents.fetch(operations)
+        self._begin(operations)
+        try:
+            self._stage(operations)
+            self._carry_out(operations, change)
+        except BaseException:
+            self.channel.send("progress", step="putting everything back")
+            self.result["undone"] = undo(self.state, self.channel) is not None
+            raise
+        self._enter_committed(change)
+        return self.result
+
+    def _begin(self, operations: list[Json]) -> None:
+        made = self.files.name(operations)
+        self._journal = {"run": self.run, "operations": operations, "made": made, "bundle": self.bundle}
+        self._enter("staging")
+
+    def _enter(self, state: str) -> None:
+        """Note durably how far the transaction is, unless a newer run has taken over."""
+        self.state.refuse_older(self.run)
+        self._journal["state"] = state
+        self.state.write_journal(self._journal)
+
+    def _stage(self, operations: list[Json]) -> None:
+        if operations:
+            self.channel.send("progress", step=f"writing {_count(operations, 'file')}")
+        self.files.stage(operations, self._journal["made"], self.contents.blobs)
+        concerned = validators.concerned(self.bundle["validators"], operations)
+        for validator in concerned:
+            self.channel.send("progress", step=f"validating with {validator['name']}")
+        validators.validate(concerned, operations)
+
+    def _carry_out(self, operations: list[Json], change: Change) -> None:
+        tell = self.channel.send
+        self._enter("placing")
+        stopped = change.stop_units(tell)
+        self.files.place(operations)
+        self._enter("settling")
+        if units.concern_systemd(operations):
+            units.daemon_reload()
+        change.take_addresses(tell)
+        done = change.settle_units(tell)
+        change.probe(tell)
+        if change.needs_confirmation(done) and self.request.get("confirm", True):
+            self._confirm(change)
+        change.release_addresses(tell)
+        self.result["units"] = stopped + done
+        self.result["addresses"] = change.addresses()
+
+    def _confirm(self, change: Change) -> None:
+        """Wait for a connection made after the change; without one the controller is shut out."""
+        self._enter("confirming")
+        token = f"{RUNTIME}/confirmed-{self.run}"
+        address = self.bundle["management"]["address"] if self.bundle.get("management") else None
+        self.channel.send("confirm", run=self.run, address=address, moved=bool(change.management))
+        deadline = time.monotonic() + CONFIRMATION
+        while not os.path.exists(token):
+            if time.monotonic() > deadline:
+                message = f"no new connection came through within {CONFIRMATION:g} s of changing the rules or the management address"
+                raise Failure("confirmation", message)
+            time.sleep(0.05)
+        os.unlink(token)
+
+    def _enter_committed(self, change: Change) -> None:
+        self._journal.update(number=self.request["number"], retired=change.retired, hold=sorted(change.hold))
+        self._enter("committed")
+        finish(self.state, self._journal)
+        if change.retired:
+            self.retire = change.retire
+
+    def _note(self, change: Change) -> None:
+        """Record bundle and number where nothing had to be done; write nothing where they stand already."""
+        manifest = _manifest(self.bundle, self.request["number"], change.retired, sorted(change.hold))
+        manifest["directories"] = (self.previous or {}).get("directories", [])
+        if manifest != self.previous:
+            self.state.refuse_older(self.run)
+            self.state.commit(manifest)
+
+
+def _manifest(bundle: Json, number: int, retired: list[Json], hold: list[str]) -> Json:
+    return {**bundle, "number": number, "retired": retired, "hold": hold}
+
+
+def finish(state: State, journal: Json) -> None:
+    """Clean up after the commit; can be interrupted and repeated."""
+    previous = state.manifest() or {}
+    directories = {*previous.get("directories", []), *journal["made"]}
+    manifest = _manifest(journal["bundle"], journal["number"], journal["retired"], journal["hold"])
+    manifest["directories"] = Files(state.root).clean(journal["operations"], directories)
+    state.commit(manifest)
+    state.end_journal()
+
+
+def put_files_back(state: State) -> Json | None:
+    """Undo the files of an interrupted transaction, or clean up after a committed one; return the journal if it was undone."""
+    journal = state.journal()
+    if journal is None:
+        return None
+    if journal["state"] == "committed":
+        finish(state, journal)
+        return None
+    files = Files(state.root)
+    if journal["state"] != "staging":
+        files.put_back(journal["operations"])
+    files.clean(journal["operations"], journal["made"])
+    return journal
+
+
+def undo(state: State, channel: Listener) -> Json | None:
+    """Put this running server back to what it was before an interrupted transaction; return its journal, or None.
+
+    The journal goes last: undoing can be interrupted and repeated, too.
+    """
+    journal = put_files_back(state)
+    if journal is None:
+        return None
+    if journal["state"] != "staging":
+        if units.concern_systemd(journal["operations"]):
+            units.daemon_reload()
+        previous = state.manifest() or {"files": [], "addresses": [], "units": []}
+        change = Change(previous, journal["bundle"], [])
+        change.stop_units(channel.send)
+        change.take_addresses(channel.send)
+        for debt in change.debts:
+            try:
+                units.act(debt["name"], debt["action"])
+            except Failure as failure:  # what did not run before need not run now
+                channel.send("progress", step=str(failure))
+        change.release_addresses(channel.send)
+        change.retire()
+    state.end_journal()
+    return journal
+
+
+def _count(things: list[Json], name: str) -> str:
+    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
