@@ -1,0 +1,21 @@
+"""Compile an installation, store the candidate and say what applying it would do."""
+
+from __future__ import annotations
+
+from ansible.plugins.action import ActionBase
+
+from tandem.ansible.actions import context, plan
+
+
+class ActionModule(ActionBase):
+    """Run once for the whole installation."""
+
+    BYPASS_HOST_LOOP = True
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _requires_connection = False
+    _VALID_ARGS = frozenset({"installation", "number", "lease", "take_over", "comment"})
+
+    def run(self, tmp=None, task_vars=None):
+        """Return the plan."""
+        return {**super().run(tmp, task_vars), **context.run(self, task_vars, plan.run)}

@@ -1,0 +1,21 @@
+"""Apply a configuration to the servers of one wave."""
+
+from __future__ import annotations
+
+from ansible.plugins.action import ActionBase
+
+from tandem.ansible.actions import context, wave
+
+
+class ActionModule(ActionBase):
+    """Run once for the whole wave; every server's result is reported as that host's."""
+
+    BYPASS_HOST_LOOP = True
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _requires_connection = False
+    _VALID_ARGS = frozenset({"installation", "number", "run", "steps"})
+
+    def run(self, tmp=None, task_vars=None):
+        """Return how the wave went."""
+        return {**super().run(tmp, task_vars), **context.run(self, task_vars, wave.run)}

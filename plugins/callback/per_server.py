@@ -1,0 +1,35 @@
+"""Report every server of a wave as the host that it is."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+name: per_server
+type: notification
+short_description: Report every server of a wave as the host that it is
+description:
+  - C(tandem.platform.wave) reaches all servers of a wave in one action. This plugin turns what became of each into the
+    result of that host, so that the terminal, AWX, the recap and the exit status show it as that of any other task.
+requirements:
+  - enabled in ansible.cfg (C(callbacks_enabled))
+"""
+
+from ansible.plugins.callback import CallbackBase
+
+from tandem.ansible.reporting import CALLBACK, EVENT, report
+
+
+class CallbackModule(CallbackBase):
+    """Hear the events that waves send."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "notification"
+    CALLBACK_NAME = CALLBACK
+    CALLBACK_NEEDS_ENABLED = True
+
+    def _init_callback_methods(self):
+        super()._init_callback_methods()
+        self._implemented_callback_methods |= {EVENT}
+
+    def v2_tandem_server_ended(self, result):
+        """Pass a server's outcome on to everybody who listens."""
+        report(result)

@@ -1,0 +1,60 @@
+#!/usr/bin/python
+"""Make a configuration the active one, or give the lease back."""
+
+# This file documents an action plugin of the same name, which does the work on the controller.
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: activation
+short_description: Make a configuration the active one, or give the lease back
+description:
+  - Ends a run. A configuration becomes the active one when every server of it is on it; otherwise what is pending is returned.
+options:
+  installation:
+    description: The installation's directory; that of the inventory unless named.
+    type: path
+  number:
+    description: The configuration; needed to activate it.
+    type: int
+  run:
+    description: The number of the run that holds the lease.
+    type: int
+    required: true
+  comment:
+    description: Why, for the history.
+    type: str
+  state:
+    description: C(active) activates, C(released) only gives the lease back.
+    type: str
+    required: true
+    choices: [active, released]
+attributes:
+  check_mode:
+    support: full
+    description: Changes nothing.
+  diff_mode:
+    support: none
+    description: There is nothing to show.
+  action:
+    support: full
+    description: Runs on the controller, once for all hosts of the play.
+author:
+  - Tandem
+"""
+
+EXAMPLES = r"""
+- name: Make it the active configuration
+  tandem.platform.activation:
+    number: 8
+    run: 21
+    state: active
+"""
+
+RETURN = r"""
+pending:
+  description: The servers that are not on the configuration yet.
+  returned: success
+  type: list
+  elements: str
+"""

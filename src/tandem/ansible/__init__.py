@@ -1,0 +1,1 @@
+"""Meet Ansible: the only place that imports it."""

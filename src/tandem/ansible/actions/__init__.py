@@ -1,0 +1,1 @@
+"""Do what the action plugins of Tandem promise: one module per plugin."""

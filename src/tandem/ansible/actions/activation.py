@@ -1,0 +1,32 @@
+"""End a run: make its configuration the active one, or just give the lease back."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from tandem.ansible.actions.context import Context
+
+
+def run(context: Context) -> dict[str, Any]:
+    """End the run (see plugins/modules/activation.py for what goes in and out)."""
+    if context.check:
+        return {"changed": False}
+    with context.store() as session:
+        if context.args["state"] == "released":
+            session.ask("release", run=context.args["run"])
+            return {"changed": False}
+        number = int(context.args["number"])
+        configuration = session.configuration(number)
+        elsewhere = sorted(server for server in configuration.bundles if session.servers().get(server) != number)
+        if elsewhere:
+            return {"changed": False, "pending": elsewhere}
+        if session.active() == number:
+            return {"changed": False, "pending": []}
+        entry = {
+            "author": context.holder,
+            "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "comment": context.args.get("comment") or "",
+        }
+        session.ask("activate", run=context.args["run"], number=number, entry=entry)
+        return {"changed": True, "pending": []}

@@ -1,0 +1,93 @@
+"""Compile, store and plan: what going from the active configuration to another would do."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from tandem.ansible import progress
+from tandem.ansible.actions.context import Context
+from tandem.ansible.session import Session
+from tandem.configuration import Configuration, compile_model
+from tandem.configuration.store import StoredConfiguration
+from tandem.errors import Failed
+from tandem.model import load
+from tandem.plan import make
+from tandem.project import roles_directory
+
+Json = dict[str, Any]
+
+
+def run(context: Context) -> Json:
+    """Plan (see plugins/modules/plan.py for what goes in and out)."""
+    number = context.args.get("number")
+    configuration = None if number is not None else _compile(context)
+    with context.store() as session:
+        lease = _lease(context, session) if context.args.get("lease") and not context.check else {}
+        try:
+            planned = {**lease, **_plan(context, session, configuration, number)}
+        except BaseException:
+            if lease:
+                session.ask("release", run=lease["run"])
+            raise
+    progress.emit("plan", **planned)
+    return {"changed": False, **planned}
+
+
+def _compile(context: Context) -> Configuration:
+    """Compile before anything is contacted: what is wrong with the source must cost nothing."""
+    configuration = compile_model(load(context.directory, roles_directory()), context.decrypt)
+    if configuration.unreadable and context.args.get("lease"):
+        options = sorted(
+            {option for files in configuration.unreadable.values() for names in files.values() for option in names}
+        )
+        raise Failed(
+            f"{', '.join(options)}: cannot be read without the vault's password; "
+            "give it with --vault-password-file or ANSIBLE_VAULT_PASSWORD_FILE"
+        )
+    return configuration
+
+
+def _plan(context: Context, session: Session, configuration: Configuration | None, number: int | None) -> Json:
+    active = session.active()
+    old = session.configuration(active) if active is not None else None
+    new: Configuration | StoredConfiguration
+    if configuration is None:
+        new = session.configuration(int(number or 0))
+    else:
+        new = configuration
+        number = None if context.check or configuration.unreadable else _store(context, session, configuration)
+    astray = {server: at for server, at in session.servers().items() if at != active and server in new.bundles}
+    plan = make(old, new, {server: session.configuration(at) for server, at in astray.items()})
+    return {
+        "number": number,
+        "active": active,
+        "plan": plan.to_json(),
+        "servers": dict(session.servers()),
+        **_commit(context.directory),
+    }
+
+
+def _store(context: Context, session: Session, configuration: Configuration) -> int:
+    description = {
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "author": context.holder,
+        "comment": context.args.get("comment") or "",
+        **_commit(context.directory),
+    }
+    return session.add({**configuration.record, **description}, configuration.blobs)
+
+
+def _lease(context: Context, session: Session) -> Json:
+    run, expired = session.acquire(context.holder, take_over=bool(context.args.get("take_over")))
+    message = f"took over from {expired}, which had not ended properly" if expired else ""
+    return {"run": run, "took_over": message}
+
+
+def _commit(directory: Path) -> Json:
+    """Return the commit that the installation's directory is at; empty where git does not know it."""
+    command = ["git", "-C", str(directory), "log", "-1", "--format=%h", "--", "."]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return {"commit": done.stdout.strip() if done.returncode == 0 else ""}

@@ -1,0 +1,177 @@
+"""Apply a configuration to the servers of one wave: all at once, each by one ssh exec."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from tandem.ansible import progress
+from tandem.ansible.actions.context import CONFIGURATION_SERVER, Context, remember
+from tandem.ansible.fanout import FanOut, Job, Outcome, encode
+from tandem.ansible.reporting import Reporter
+from tandem.ansible.session import Session
+from tandem.configuration import Configuration, compile_model
+from tandem.configuration.store import StoredConfiguration
+from tandem.model import load
+from tandem.project import roles_directory
+
+Json = dict[str, Any]
+
+
+class Wave:
+    """One wave of one run."""
+
+    def __init__(self, context: Context, session: Session) -> None:
+        self._context = context
+        self._session = session
+        self._run: int = context.args["run"]
+        self._check = context.check
+        self._reporter = Reporter(context.action, context.host)
+        active = session.active()
+        self._active = session.configuration(active) if active is not None else None
+        self._wanted = self._configuration()
+        self._moved: list[Job] = []
+
+    def _configuration(self) -> Configuration | StoredConfiguration:
+        """Return the stored configuration; in check mode nothing was stored, so compile it again."""
+        number = self._context.args.get("number")
+        if number is not None:
+            return self._session.configuration(int(number))
+        return compile_model(load(self._context.directory, roles_directory()), self._context.decrypt)
+
+    def jobs(self) -> list[Job]:
+        """Return the jobs of this wave's servers, as far as `--limit` lets them through."""
+        steps = [step for step in self._context.args["steps"] if step["server"] in self._context.limited_to]
+        contents = {} if self._check else {step["server"]: self._contents(step["server"]) for step in steps}
+        self._session.fetch([name for names in contents.values() for name in names])
+        return [self._job(step, contents.get(step["server"], [])) for step in steps]
+
+    def _contents(self, server: str) -> list[str]:
+        """Return the contents that the server's last configuration did not have: it will need them."""
+        old = self._bundle(self._active, server) if self._active and server in self._active.bundles else {"files": []}
+        known = {entry.get("digest") for entry in old["files"]}
+        return [
+            entry["digest"]
+            for entry in self._bundle(self._wanted, server)["files"]
+            if entry.get("digest") not in {*known, None}
+        ]
+
+    def _job(self, step: Json, contents: list[str]) -> Job:
+        server = step["server"]
+        bundle = self._bundle(self._wanted, server)
+        before = (
+            self._bundle(self._active, server)["management"]["address"]
+            if self._active and server in self._active.bundles
+            else None
+        )
+        request = {
+            "verb": "check" if self._check else "apply",
+            "run": self._run,
+            "number": self._context.args.get("number"),
+            "bundle": bundle,
+            "hold": step["hold"],
+            "quiet": not step["interrupts"],
+            "diff": self._context.diff,
+            "blobs": encode({name: self._session.blob(name) for name in contents}),
+        }
+        address = bundle["management"]["address"]
+        return Job(server, self._context.ways(server, [before, address]), request, self._session.contents, address)
+
+    @staticmethod
+    def _bundle(configuration: Configuration | StoredConfiguration | None, server: str) -> Json:
+        assert configuration
+        bundle: Json = json.loads(configuration.blob(configuration.bundles[server]))
+        return bundle
+
+    def run(self) -> Json:
+        """Reach all servers and return how the wave went; every server's own result is reported beside."""
+        jobs = self.jobs()
+        if jobs:
+            progress.emit("wave", servers=[job.server for job in jobs])
+        outcomes = []
+        for outcome in FanOut(self._context.loop, progress.tell).run(jobs):
+            self._ended(outcome)
+            outcomes.append(outcome)
+        good = [outcome for outcome in outcomes if outcome.good and not outcome.result.get("postponed")]
+        if not self._check and good:
+            self._follow_configuration_server(jobs)
+            number = self._context.args["number"]
+            self._session.ask("place", run=self._run, servers={outcome.server: number for outcome in good})
+        bad = {outcome.server: outcome.failed for outcome in outcomes if not outcome.good}
+        result = {
+            "changed": False,  # each server's own result says whether it has changed
+            "done": [outcome.server for outcome in good],
+            "failures": bad,
+            "postponed": [outcome.server for outcome in outcomes if outcome.result.get("postponed")],
+            "changes": {outcome.server: _brief(outcome.result) for outcome in good if outcome.result.get("changed")},
+        }
+        if bad and not self._reporter.heard:
+            result.update(failed=True, msg="\n".join(f"{server}: {why}" for server, why in bad.items()))
+        return result
+
+    def _follow_configuration_server(self, jobs: list[Job]) -> None:
+        """Stay in touch with the store when the configuration server itself got another management address."""
+        for job in jobs:
+            if job.server in self._context.groups[CONFIGURATION_SERVER]:
+                if job.ways[0].address != job.address:
+                    self._session.moved(job.ways[0].at(job.address))
+                remember(self._context.directory, job.address)
+
+    def _ended(self, outcome: Outcome) -> None:
+        result: Json = {"changed": bool(outcome.result.get("changed"))}
+        if outcome.unreachable:
+            result.update(unreachable=True, msg=outcome.unreachable)
+        elif outcome.failed:
+            result.update(failed=True, changed=False, msg=outcome.failed + _undone(outcome.result))
+        else:
+            result.update(_brief(outcome.result))
+            if self._context.diff:
+                result["diff"] = [self._difference(file) for file in outcome.result["files"]]
+        step = outcome.failed or _sentence(outcome.result, check=self._check)
+        progress.emit("ended", server=outcome.server, step=step, good=outcome.good, diff=result.get("diff", []))
+        self._reporter.ended(outcome.server, result)
+
+    def _difference(self, file: Json) -> Json:
+        """Return a difference as Ansible's callbacks show it; what is secret or no text is only named."""
+        if "before" not in file:
+            return {"prepared": f"{file['action']} {file['path']}\n"}
+        if file["before"] is None:
+            return {"prepared": f"{file['action']} {file['path']} (no text, or too long to show)\n"}
+        after = self._wanted.blob(file["digest"]).decode(errors="replace")
+        return {"before": file["before"], "after": after, "before_header": file["path"], "after_header": file["path"]}
+
+
+def run(context: Context) -> Json:
+    """Apply one wave (see plugins/modules/wave.py for what goes in and out)."""
+    with context.store() as session:
+        if context.check:
+            return Wave(context, session).run()
+        with session.renewing(context.args["run"]):
+            return Wave(context, session).run()
+
+
+def _brief(result: Mapping[str, Any]) -> Json:
+    """Return what changed on a server, without contents."""
+    return {
+        "files": [{"path": file["path"], "action": file["action"]} for file in result["files"]],
+        "units": result["units"],
+        "addresses": result["addresses"],
+        "seconds": result["seconds"],
+    }
+
+
+def _undone(result: Mapping[str, Any]) -> str:
+    return "; everything on this server is as it was before" if result.get("undone") else ""
+
+
+def _sentence(result: Mapping[str, Any], *, check: bool) -> str:
+    """Say in a line what became of a server."""
+    if result.get("postponed"):
+        return "postponed: it would interrupt a service, which the plan did not foresee"
+    if not result["changed"]:
+        return "nothing to do"
+    parts = [f"{len(result['files'])} file{'' if len(result['files']) == 1 else 's'}"] if result["files"] else []
+    parts += [f"{unit['action']} {unit['name']}" for unit in result["units"]]
+    parts += [f"{address['action']} {address['address']}" for address in result["addresses"]]
+    return f"{'would change' if check else 'changed'}: {', '.join(parts)} ({result['seconds']:.1f} s)"

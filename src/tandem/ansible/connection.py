@@ -1,0 +1,129 @@
+"""Reach a server as Ansible would: user, key, become and ssh arguments as Ansible resolved them."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.playbook.play_context import PlayContext
+from ansible.plugins.loader import become_loader, connection_loader
+from ansible.template import Templar
+from ansible.vars.hostvars import HostVars
+
+from tandem.errors import Failed
+
+# noticed within half a minute: a server that lost its power or its cable in the middle of a conversation
+KEEP_ALIVE = ("-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3")
+NEW_CONNECTION = ("-o", "ControlMaster=no", "-o", "ControlPath=none")
+
+
+class Connection:
+    """How one server is reached over ssh, at one address."""
+
+    def __init__(self, server: str, plugin: Any, address: str) -> None:
+        self.server = server
+        self.address = address
+        self._plugin = plugin
+        self._plugin.host = address
+
+    @property
+    def become_password(self) -> str | None:
+        """Return the password that sudo will ask for; None where none is configured."""
+        password = self._plugin.become.get_option("become_pass") if self._plugin.become else None
+        return str(password) if password else None
+
+    def at(self, address: str) -> Connection:
+        """Return the way to the same server at another of its addresses."""
+        return Connection(self.server, copy.copy(self._plugin), address)
+
+    def argv(self, command: str, *, new: bool = False) -> list[bytes]:
+        """Return the ssh command that runs a command on the server, with the rights that become gives.
+
+        `new` asks for a connection of its own, not one that is shared and already open.
+        """
+        if become := self._plugin.become:
+            command = become.build_become_command(command, self._plugin._shell)  # noqa: SLF001
+        executable = self._plugin.get_option("ssh_executable")
+        early = NEW_CONNECTION if new else ()
+        try:
+            argv: list[bytes] = self._plugin._build_command(executable, "ssh", *KEEP_ALIVE, "-T", self.address, command)  # noqa: SLF001
+        except AnsibleError as error:
+            raise Failed(f"{self.server}: {error}") from None
+        return [argv[0], *(word.encode() for word in early), *argv[1:]]
+
+    def started(self) -> Startup:
+        """Return a context whose `popen` has what the process needs besides its arguments: a way to ask for the password."""
+        return Startup(self._plugin)
+
+    def __str__(self) -> str:
+        return f"{self.server} ({self.address})"
+
+
+class Startup(contextlib.ExitStack[bool | None]):
+    """Keep the ssh password where ssh's askpass finds it, as long as the process lives."""
+
+    def __init__(self, plugin: Any) -> None:
+        super().__init__()
+        self.popen: dict[str, Any] = plugin._init_shm()  # noqa: SLF001
+        if plugin.shm:
+            self.callback(_unlink, plugin.shm)
+
+
+def _unlink(memory: Any) -> None:
+    memory.close()
+    with contextlib.suppress(FileNotFoundError):
+        memory.unlink()
+
+
+class Connections:
+    """The ways to all servers of an inventory, as one action sees them."""
+
+    def __init__(self, hostvars: HostVars, play_context: PlayContext, loader: Any) -> None:
+        self._hostvars = hostvars
+        self._play_context = play_context
+        self._loader = loader
+
+    def to(self, server: str) -> Connection:
+        """Return the way to one server; raise Failed where its variables do not describe one that Tandem can go."""
+        variables = self._hostvars.raw_get(server)
+        if not isinstance(variables, Mapping):
+            raise Failed(f"{server}: is not a host of Ansible's inventory")
+        templar = Templar(loader=self._loader, variables=variables)
+        kind = templar.template(variables.get("ansible_connection", "ssh"))
+        if kind not in ("ssh", "ansible.builtin.ssh", "smart"):
+            raise Failed(f"{server}: ansible_connection is {kind}; servers are reached over ssh")
+        play_context = copy.copy(self._play_context)
+        plugin, _ = connection_loader.get_with_context("ssh", play_context, new_stdin=None)
+        keys = {"timeout": play_context.timeout, "remote_user": play_context.remote_user}
+        if play_context.password:
+            keys["password"] = play_context.password
+        plugin.set_become_plugin(self._become(server, variables, templar))
+        plugin.set_options(task_keys=keys, var_options=plugin._resolve_option_variables(variables, templar))  # noqa: SLF001
+        plugin._shell.set_options()  # noqa: SLF001
+        return Connection(server, plugin, str(plugin.get_option("host") or variables["inventory_hostname"]))
+
+    def _become(self, server: str, variables: Mapping[str, Any], templar: Templar) -> Any:
+        wanted = variables.get("ansible_become", self._play_context.become)
+        if not boolean(templar.template(wanted) or False):
+            return None
+        method = templar.template(variables.get("ansible_become_method", self._play_context.become_method or "sudo"))
+        if method.removeprefix("ansible.builtin.") != "sudo":
+            raise Failed(f"{server}: ansible_become_method is {method}; Tandem uses sudo")
+        become = become_loader.get(method)
+        from ansible import constants  # noqa: PLC0415  heavy, and here only
+
+        names = constants.config.get_plugin_vars("become", become._load_name)  # noqa: SLF001
+        options = {name: templar.template(variables[name]) for name in names if name in variables}
+        keys = {"become_pass": self._play_context.become_pass} if self._play_context.become_pass else {}
+        become.set_options(task_keys=keys, var_options=options)
+        return become
+
+
+def remote_command(stub: str, *arguments: str) -> str:
+    """Return the shell command that starts a Python program given as text."""
+    return shlex.join(["/usr/bin/python3", "-ISB", "-c", stub, *arguments])

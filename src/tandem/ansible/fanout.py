@@ -1,0 +1,145 @@
+"""Reach all servers of a wave at once, each by one ssh exec, and report on each as soon as it has ended."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from queue import Empty, Queue
+from typing import Any
+
+from tandem.ansible.connection import Connection
+from tandem.ansible.conversation import Conversation, Unreachable, converse
+from tandem.ansible.session import Loop
+from tandem.errors import TandemError
+
+Json = dict[str, Any]
+AT_ONCE = 64  # conversations; more only wait for each other on the controller's cores
+CONFIRMATION_RETRY = 1.0  # seconds between two attempts to come through after a change of rules
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is asked of one server: the ways to it in the order to try them, the request, and contents it may need."""
+
+    server: str
+    ways: list[Connection]
+    request: Json
+    contents: Callable[[list[str]], Awaitable[Mapping[str, bytes]]]
+    address: str  # the management address it should have afterwards
+
+
+@dataclass
+class Outcome:
+    """What became of a job: the server's result, or why it could not be reached."""
+
+    server: str
+    result: Json = field(default_factory=dict)
+    unreachable: str | None = None
+
+    @property
+    def failed(self) -> str | None:
+        """Return what failed on the server, in one line or more; None when all is well."""
+        if self.unreachable:
+            return self.unreachable
+        failure = self.result.get("failed")
+        return f"{failure['what']}: {failure['message']}" if failure else None
+
+    @property
+    def good(self) -> bool:
+        """Return whether the server did what was asked."""
+        return self.failed is None
+
+
+Tell = Callable[[str, str], None]  # server, what it is doing
+
+
+class FanOut:
+    """Run jobs side by side; `tell` hears progress line by line."""
+
+    def __init__(self, loop: Loop, tell: Tell) -> None:
+        self._loop = loop
+        self._tell = tell
+        self._ended: Queue[Outcome] = Queue()
+
+    def run(self, jobs: list[Job]) -> Iterator[Outcome]:
+        """Start all jobs and yield each outcome as soon as there is one."""
+        running = self._loop.start(self._run(jobs))
+        try:
+            for _ in jobs:
+                yield self._next(running)
+        finally:
+            running.cancel()
+
+    def _next(self, running: Future[None]) -> Outcome:
+        while True:
+            try:
+                return self._ended.get(timeout=1)
+            except Empty:
+                if running.done():
+                    running.result()  # raises what ended it
+
+    async def _run(self, jobs: list[Job]) -> None:
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def one(job: Job) -> None:
+            async with gate:
+                self._ended.put(await self._reach(job))
+
+        await asyncio.gather(*(one(job) for job in jobs))
+
+    async def _reach(self, job: Job) -> Outcome:
+        refusals = []
+        for way in job.ways:
+            heard = False
+            try:
+                async with converse(way, job.request) as conversation:
+                    first = await conversation.receive()
+                    heard = True
+                    return Outcome(job.server, await self._follow(job, way, conversation, first))
+            except Unreachable as error:
+                refusals.append(str(error) if len(job.ways) == 1 else f"{way.address}: {error}")
+                if heard:
+                    return Outcome(
+                        job.server, unreachable=f"lost in the middle ({error}); the next apply completes or undoes it"
+                    )
+            except TandemError as error:
+                refusals.append(str(error))
+        return Outcome(job.server, unreachable="; ".join(refusals))
+
+    async def _follow(self, job: Job, way: Connection, conversation: Conversation, message: Json) -> Json:
+        """Answer what the server asks for until it has a result."""
+        async with contextlib.AsyncExitStack() as background:
+            while message["event"] != "result":
+                if message["event"] == "progress":
+                    self._tell(job.server, message["step"])
+                elif message["event"] == "recovered":
+                    self._tell(
+                        job.server, f"undid run {message['run']}, which had been interrupted while {message['state']}"
+                    )
+                elif message["event"] == "need":
+                    await conversation.send(blobs=encode(await job.contents(message["digests"])))
+                elif message["event"] == "confirm":
+                    target = way.at(job.address) if message["moved"] else way
+                    task = asyncio.create_task(self._confirm(job, target, message["run"]))
+                    background.callback(task.cancel)
+                message = await conversation.receive()
+        return message
+
+    async def _confirm(self, job: Job, way: Connection, run: int) -> None:
+        """Come through on a new connection; try until the server stops waiting."""
+        while True:
+            self._tell(job.server, f"confirming by a new connection to {way.address}")
+            with contextlib.suppress(Unreachable):
+                async with converse(way, {"verb": "confirm", "run": run}, new=True) as conversation:
+                    await conversation.receive()
+                    return
+            await asyncio.sleep(CONFIRMATION_RETRY)
+
+
+def encode(contents: Mapping[str, bytes]) -> dict[str, str]:
+    """Return contents as they travel: base64 by digest."""
+    return {name: base64.b64encode(data).decode() for name, data in contents.items()}

@@ -1,0 +1,221 @@
+"""Use the store on the configuration server as if it were here, over one ssh exec."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import time
+from collections.abc import Coroutine, Iterator, Mapping
+from concurrent.futures import Future
+from threading import Thread
+from types import TracebackType
+from typing import Any, TypeVar
+
+from tandem.ansible.connection import Connection
+from tandem.ansible.conversation import Conversation, Unreachable, converse
+from tandem.configuration.store import StoredConfiguration, verified
+from tandem.errors import Failed
+
+T = TypeVar("T")
+RENEWAL = 3.0  # seconds; the lease's term is five of them
+ANSWER = 60.0  # seconds for the store to answer
+BATCH = 8 * 1024 * 1024  # bytes of contents in one message
+
+
+class Loop:
+    """An asyncio loop in a thread of its own, so that plain code can talk to many servers at once."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine to its end and return its value."""
+        return self.start(coroutine).result()
+
+    def start(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+        """Start a coroutine and go on."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    def close(self) -> None:
+        """End the loop."""
+        self.run(_end_others())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+async def _end_others() -> None:
+    """Cancel what still runs, and let it clean up."""
+    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
+class Session:
+    """The store of an installation; as a context it is open between enter and exit."""
+
+    def __init__(self, loop: Loop, ways: list[Connection]) -> None:
+        """Try `ways` to the configuration server in turn: it may be about to get, or have got, another address."""
+        self._loop = loop
+        self._ways = ways
+        self._exit = contextlib.AsyncExitStack()
+        self._lock: asyncio.Lock | None = None
+        self._conversation: Conversation | None = None
+        self._blobs: dict[str, bytes] = {}
+        self._state: dict[str, Any] = {}
+
+    def __enter__(self) -> Session:
+        self._loop.run(self._open())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._loop.run(self._exit.aclose())
+
+    async def _open(self) -> None:
+        self._lock = asyncio.Lock()
+        await self._connect()
+        self._state = await self._ask("state")
+
+    async def _connect(self) -> None:
+        refusals = []
+        for way in self._ways:
+            conversation = await self._exit.enter_async_context(converse(way, {"verb": "store"}))
+            try:
+                await conversation.receive()  # "ready"
+            except Unreachable as error:
+                refusals.append(f"{way}: {error}")
+            else:
+                self._conversation = conversation
+                return
+        raise Unreachable("; ".join(refusals))
+
+    async def _ask(self, do: str, **fields: object) -> Any:
+        assert self._lock
+        async with self._lock:
+            try:
+                answer = await self._exchange(do, fields)
+            except Unreachable:  # the configuration server may have moved to another address, or restarted
+                await self._connect()
+                answer = await self._exchange(do, fields)
+        if "failed" in answer:
+            raise Failed(f"configuration server: {answer['failed']}")
+        return answer["value"]
+
+    async def _exchange(self, do: str, fields: Mapping[str, object]) -> dict[str, Any]:
+        assert self._conversation
+        await self._conversation.send(do=do, **fields)
+        return await self._conversation.receive(ANSWER)
+
+    def moved(self, way: Connection) -> None:
+        """Go on over another address: the old one is about to vanish under the open connection."""
+        self._ways = [way, *self._ways]
+        self._loop.run(self._move())
+
+    async def _move(self) -> None:
+        assert self._lock
+        async with self._lock:
+            await self._connect()
+
+    def ask(self, do: str, **fields: object) -> Any:
+        """Ask the store to do something and return its answer; raise Failed with its reason when it does not."""
+        return self._loop.run(self._ask(do, **fields))
+
+    def active(self) -> int | None:
+        """Return the number of the active configuration; None before the first."""
+        number: int | None = self._state["active"]
+        return number
+
+    def numbers(self) -> list[int]:
+        """Return the numbers of all stored configurations, ascending."""
+        numbers: list[int] = self._state["numbers"]
+        return numbers
+
+    def servers(self) -> Mapping[str, int]:
+        """Return the configuration that every server is on, as far as the store was told."""
+        servers: Mapping[str, int] = self._state["servers"]
+        return servers
+
+    def configuration(self, number: int) -> StoredConfiguration:
+        """Return a stored configuration, with its tree and bundles fetched at once."""
+        record = self.ask("configuration", number=number)
+        self.fetch([record["tree"], *record["bundles"].values()])
+        return StoredConfiguration(record, self.blob)
+
+    def blob(self, name: str) -> bytes:
+        """Return verified bytes; raise Failed when they are missing or damaged."""
+        self.fetch([name])
+        return self._blobs[name]
+
+    def fetch(self, names: list[str]) -> None:
+        """Fetch many blobs in one round trip."""
+        self._loop.run(self.contents(names))
+
+    async def contents(self, names: list[str]) -> dict[str, bytes]:
+        """Return blobs, from within the loop."""
+        missing = sorted(set(names) - self._blobs.keys())
+        if missing:
+            for name, text in (await self._ask("blobs", names=missing)).items():
+                self._blobs[name] = verified(name, base64.b64decode(text), f"the configuration server's blob {name}")
+        return {name: self._blobs[name] for name in names}
+
+    def add(self, record: Mapping[str, Any], blobs: Mapping[str, bytes]) -> int:
+        """Store a configuration, sending only the blobs that the store lacks, and return its number."""
+        for batch in _batches({name: blobs[name] for name in self.ask("lacking", names=sorted(blobs))}):
+            self.ask("put", blobs=batch)
+        number: int = self.ask("add", configuration=record)
+        return number
+
+    def acquire(self, holder: str, *, take_over: bool) -> tuple[int, str | None]:
+        """Take the installation's lease; return the run's number, and who held the lease that had expired.
+
+        Wait for a lease whose holder seems dead to expire; raise Failed at once when it is being renewed.
+        """
+        first: float | None = None
+        while True:
+            answer = self.ask("acquire", holder=holder, take_over=take_over)
+            if "run" in answer:
+                expired = answer["expired"]
+                return answer["run"], f"run {expired['run']} of {expired['holder']}" if expired else None
+            held = answer["held"]
+            first = held["renewed"] if first is None else first
+            if held["renewed"] != first:
+                since = time.strftime("%H:%M:%S", time.localtime(held["since"]))
+                raise Failed(
+                    f"run {held['run']} of {held['holder']} has been changing this installation since {since}; "
+                    "wait until it has ended, or take over with --take-over"
+                )
+            time.sleep(1)
+
+    @contextlib.contextmanager
+    def renewing(self, run: int) -> Iterator[None]:
+        """Keep the lease alive; raise Failed on entering when it has been lost."""
+        self.ask("renew", run=run)
+        task = self._loop.start(self._renew(run))
+        try:
+            yield
+        finally:
+            task.cancel()
+
+    async def _renew(self, run: int) -> None:
+        while True:
+            await asyncio.sleep(RENEWAL)
+            await self._ask("renew", run=run)
+
+
+def _batches(blobs: Mapping[str, bytes]) -> Iterator[dict[str, str]]:
+    batch: dict[str, str] = {}
+    size = 0
+    for name, data in sorted(blobs.items()):
+        batch[name] = base64.b64encode(data).decode()
+        size += len(data)
+        if size > BATCH:
+            yield batch
+            batch, size = {}, 0
+    if batch:
+        yield batch
