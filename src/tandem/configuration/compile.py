@@ -13,11 +13,13 @@ from tandem.configuration.canonical import Json, canonical, digest
 from tandem.configuration.content import Unreadable, record
 from tandem.configuration.order import ranks
 from tandem.configuration.tree import resolved
-from tandem.configuration.units import additions, link, units_of, validators_of
+from tandem.configuration.units import SYSTEMD, additions, link, units_of, validators_of
 from tandem.errors import Origin, Problems
 from tandem.installation import Instance, Server
 from tandem.model import Model
 from tandem.render import Decrypt, RenderedFile, render
+
+MASK = "/dev/null"
 
 
 @dataclass(frozen=True)
@@ -120,18 +122,24 @@ class _Bundles:
         everything = {application.name: application for application in model.applications.everything()}
         self._applications = everything
         self._ranks = ranks({name: application.declaration.after for name, application in everything.items()})
+        # every server has all packages: none of their own units may run beside Tandem's
+        self._replaced = sorted({unit for each in everything.values() for unit in each.declaration.replaces})
+        self._on: dict[str, list[Instance]] = {}
+        for _, instance in sorted(model.installation.instances.items()):
+            self._on.setdefault(instance.server.name, []).append(instance)
         self.blobs: dict[str, bytes] = {}
         self.problems = Problems()
 
     def of(self, server: Server, rendered: list[RenderedFile]) -> Bundle:
         """Return the bundle of one server from its rendered files."""
-        instances = sorted(self._model.installation.instances_on(server.name), key=lambda instance: instance.name)
+        instances = self._on.get(server.name, [])
         units, validators = self._units(instances, rendered)
         files: list[File | Link] = [self._rendered(file) for file in rendered]
         shipped = {file.path for file in files}
         for unit in units:
             files += [self._added(path, text.encode()) for path, text in additions(unit).items()]
             files.append(Link(*link(unit.name, shipped)))
+        files += [Link(f"{SYSTEMD}/{unit}", MASK) for unit in self._replaced]
         files.append(self._added(server_program.PATH, server_program.build()))
         self._refuse_double(server, files)
         return Bundle(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from tandem.configuration.bundle import Bundle, File, Link
@@ -184,17 +184,30 @@ def file_changes(server: str, old: Bundle | None, new: Bundle) -> list[FileChang
     ]
 
 
-def unified(change: FileChange, old: Content | None, new: Content) -> list[str]:
-    """Return the lines of a unified diff of one file; of one with secrets, or no text, a line that says so."""
+def unified(changes: Iterable[FileChange], old: Content | None, new: Content) -> list[str]:
+    """Return the lines of unified diffs; the same change on several servers is one, named after all of them.
+
+    Of a file with secrets, or one that is no text, there is a line that says so.
+    """
+    servers: dict[tuple[str, File | Link | None, File | Link | None], list[str]] = {}
+    for change in changes:
+        servers.setdefault((change.path, change.old, change.new), []).append(change.server)
+    lines = []
+    for (path, before, after), names in servers.items():
+        change = FileChange(", ".join(names), path, before, after)
+        lines += _difference(change, old, new)
+    return lines
+
+
+def _difference(change: FileChange, old: Content | None, new: Content) -> list[str]:
+    name = f"{change.server}:{change.path}"
     if change.secret:
-        return [f"{change.path}: holds secrets; its content is not shown"]
-    texts = [_lines(change.old, old), _lines(change.new, new)]
-    if None in texts:
-        return [f"{change.path}: is not text; its content is not shown"]
-    before, after = (text or [] for text in texts)
-    names = (f"{change.server}:{change.path}", f"{change.server}:{change.path}")
-    lines = list(difflib.unified_diff(before, after, *names, lineterm=""))
-    return lines or [f"{change.path}: {_attributes(change.old)} → {_attributes(change.new)}"]
+        return [f"{name}: holds secrets; its content is not shown"]
+    before, after = _lines(change.old, old), _lines(change.new, new)
+    if before is None or after is None:
+        return [f"{name}: is not text; its content is not shown"]
+    lines = list(difflib.unified_diff(before, after, name, name, lineterm=""))
+    return lines or [f"{name}: {_attributes(change.old)} → {_attributes(change.new)}"]
 
 
 def _lines(file: File | Link | None, content: Content | None) -> list[str] | None:

@@ -7,7 +7,6 @@ the link by which tandem.target pulls it in: so a unit on old files is known, wh
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import PurePosixPath
 
 from tandem.applications import Application
 from tandem.configuration.bundle import Health, Unit, Validator
@@ -84,7 +83,7 @@ def unit_file(unit: str) -> str:
     ('billing-engine@.service', 'nftables.service')
     """
     prefix, at, rest = unit.partition("@")
-    return f"{prefix}@{PurePosixPath(rest).suffix}" if at else unit
+    return f"{prefix}@.{rest.rpartition('.')[2]}" if at else unit
 
 
 def _concerns(file: RenderedFile, declared: str, unit: str, units: list[str]) -> bool:

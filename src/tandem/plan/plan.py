@@ -69,6 +69,7 @@ class Plan:
             "instances": [asdict(change) for change in self.instances],
             "addresses": [asdict(change) for change in self.addresses],
             "servers": [asdict(change) for change in self.servers],
+            "removed": [change.name for change in self.servers if change.new is None],
             "files": [
                 {"server": file.server, "path": file.path, "change": file.change, "secret": file.secret}
                 for file in self.files

@@ -79,7 +79,9 @@ def _instances(plan: Json) -> Iterator[str]:
         yield f"  {change['application']}: {change['name']} {_place(change)}     {change['origin']}"
     for address in plan["addresses"]:
         old, new = address["old"], address["new"]
-        if old and new:
+        if old in plan["removed"] and new:
+            yield f"      {address['address']:<16} answers on {old}, which must be off before {new} takes it"
+        elif old and new:
             yield f"      {address['address']:<16} leaves {old}, then answers on {new}"
 
 
@@ -103,7 +105,8 @@ def _servers(plan: Json) -> Iterator[str]:
             units = sum(unit["server"] == change["name"] for unit in plan["units"])
             text = f"is new, at {new}: {_count(files, 'file')}, {_count(units, 'unit')}"
         else:
-            text = "is no longer part of the installation" if new is None else f"is managed at {old} → {new}"
+            gone = "is no longer part of the installation; nothing is done on it"
+            text = gone if new is None else f"is managed at {old} → {new}"
         yield f"  {change['name']} {text}     {change['origin']}"
 
 

@@ -16,19 +16,6 @@ def sql(value: object) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "''").replace("\n", "\\n").replace("\r", "\\r") + "'"
 
 
-def quote(value: object) -> str:
-    """Quote a value between double quotes, backslash and quote escaped; `%` and `$` are left as they are."""
-    text = str(value)
-    if any(character in text for character in "\0\n\r"):
-        raise ValueError("a line break or NUL character cannot stand in a quoted string")
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def shell(value: object) -> str:
-    """Quote a value as one word of a POSIX shell."""
-    return "'" + str(value).replace("'", "'\\''") + "'"
-
-
 def number(value: Decimal | int) -> str:
     """Write a number plainly: no exponent, no trailing zeros."""
     text = format(Decimal(value), "f")
@@ -64,8 +51,6 @@ def pem(text: str) -> str:
 
 FILTERS: dict[str, Callable[..., object]] = {
     "sql": sql,
-    "quote": quote,
-    "shell": shell,
     "number": number,
     "yes_no": yes_no,
     "serial": serial,

@@ -58,7 +58,7 @@ class Topology:
             self.on[instance.server.name].append(instance)
             self.of[instance.application].append(instance)
         self._addresses = {name: self._addresses_of(server) for name, server in model.installation.servers.items()}
-        self._declared: dict[tuple[str, ...], frozenset[Client]] = {}
+        self._known: dict[tuple[tuple[str, ...], frozenset[Client]], tuple[str, ...]] = {}
 
     def clients(self, process: Process, instance: Instance | None) -> list[Client]:
         """Return everything that is to reach a process of an instance (None: of base), one entry for each network."""
@@ -96,8 +96,7 @@ class Topology:
         self, processes: Mapping[str, Process], address: IPv4Address, owner: str, instance: Instance | None
     ) -> Iterator[Rule]:
         for process_name, process in sorted(processes.items()):
-            allowed = self._declared_sources(process.clients) | self._optional(process, instance)
-            sources = tuple(str(network) for network in widest(client.network for client in allowed))
+            sources = self._sources(process.clients, frozenset(self._optional(process, instance)))
             for listen_name, listen in self._open(process, instance):
                 if sources:
                     comment = f"{owner} {process_name} {listen_name}"
@@ -123,13 +122,15 @@ class Topology:
         networks = self._option(process.clients_option, instance) if process.clients_option else []
         return {Client(IPv4Network(str(network)), str(network)) for network in networks}  # type: ignore[attr-defined]
 
-    def _declared_sources(self, names: tuple[str, ...]) -> frozenset[Client]:
-        """Return every address that declared clients may have, computed once for each declaration."""
-        if names not in self._declared:
+    def _sources(self, names: tuple[str, ...], optional: frozenset[Client]) -> tuple[str, ...]:
+        """Return every network that clients may come from, computed once for all processes that have the same."""
+        if (names, optional) not in self._known:
             clients = {client for name in names for client in self._named(name)}
             servers = {instance.server.name for name in names for instance in self.of.get(name, ())}
-            self._declared[names] = frozenset(clients.union(*(self._addresses[server] for server in servers)))
-        return self._declared[names]
+            clients |= optional.union(*(self._addresses[server] for server in servers))
+            networks = widest(client.network for client in clients)
+            self._known[names, optional] = tuple(str(network) for network in networks)
+        return self._known[names, optional]
 
     def _named(self, name: str) -> Iterator[Client]:
         """Yield the clients that one word of a declaration stands for."""

@@ -164,6 +164,12 @@ def test_tandem_adds_the_list_of_inputs_the_drop_in_the_link_and_the_server_prog
     assert content(server_program.PATH) == server_program.build()
 
 
+def test_a_unit_that_tandem_replaces_cannot_start_on_any_server(project: Project) -> None:
+    configuration = project.compile()
+    mask = Link("/etc/systemd/system/engine.service", "/dev/null")
+    assert all(mask in configuration.bundle(server).files for server in configuration.bundles)
+
+
 def test_an_instance_on_the_management_address_of_its_server_brings_no_address(project: Project) -> None:
     assert project.compile().bundle("Omega").addresses == ()
 

@@ -27,7 +27,7 @@ def tandem(project: Project, *arguments: str) -> subprocess.CompletedProcess[str
 def test_compile_plan_and_clone(project: Project) -> None:
     done = tandem(project, "compile", "-o", "store", *PASSWORD_FILE)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[0] == "sample: 4 servers, 70 files, 13 units"
+    assert done.stdout.splitlines()[0] == "sample: 4 servers, 74 files, 13 units"
     assert done.stdout.splitlines()[1].endswith("configuration 1 in store")
     assert not [
         path for path in (project.directory / "store").rglob("*") if path.is_file() and b"sesame" in path.read_bytes()

@@ -125,7 +125,7 @@ def test_a_moved_instance_leaves_nothing_and_its_address_is_free_before_it_is_ta
     assert move.new is not None
     assert (move.old.server, move.new.server, move.origin) == ("Alpha", "Gamma", "installation.yml:28")
     assert [(each.address, each.old, each.new) for each in plan.addresses] == [("198.18.1.11", "Alpha", "Gamma")]
-    assert not [file for file in plan.new.bundle("Alpha").files if "engine" in file.path]
+    assert not [file for file in plan.new.bundle("Alpha").files if "engine-1" in file.path]
     assert [(unit.unit, unit.action) for unit in plan.units if unit.server == "Alpha"] == [
         ("engine-helper@engine-1.service", "stop"),
         ("engine@engine-1.service", "stop"),
@@ -221,7 +221,7 @@ def test_the_first_plan_sets_up_every_server(project: Project) -> None:
     assert [change.name for change in plan.servers] == plan.touched == ["Alpha", "Beta", "Gamma", "Omega"]
     assert {unit.action for unit in plan.units} == {"start"}
     assert not plan.options
-    assert "  Alpha is new, at 198.18.0.11: 23 files, 4 units     installation.yml:11" in lines(plan.to_json())
+    assert "  Alpha is new, at 198.18.0.11: 24 files, 4 units     installation.yml:11" in lines(plan.to_json())
 
 
 def test_another_management_address_is_shown_and_followed_everywhere(project: Project) -> None:
@@ -236,6 +236,24 @@ def test_another_management_address_is_shown_and_followed_everywhere(project: Pr
         for file in plan.new.bundle("Alpha").files
         if file.path.startswith("/etc") and getattr(file, "digest", None)
     )
+
+
+def test_a_removed_server_is_named_and_nothing_is_planned_on_it(project: Project) -> None:
+    old = project.compile()
+    project.edit(INSTALLATION, "  Gamma: {site: here, address: 198.18.0.13, cpus: 1, memory: 1GiB, disk: 10GiB}\n", "")
+    plan = make(old, project.compile())
+    document = plan.to_json()
+    assert document["removed"] == ["Gamma"]
+    assert "Gamma" not in {step.server for wave in plan.waves for step in wave.servers}
+    assert any("Gamma is no longer part of the installation" in line for line in lines(document))
+
+
+def test_an_address_that_a_removed_server_still_has_is_warned_of(project: Project) -> None:
+    old = project.compile()
+    project.edit(INSTALLATION, "engine-1: {server: Alpha,", "engine-1: {server: Gamma,")
+    project.edit(INSTALLATION, "  Alpha: {site: here, address: 198.18.0.11, cpus: 1, memory: 1GiB, disk: 10GiB}\n", "")
+    shown = lines(make(old, project.compile()).to_json())
+    assert "      198.18.1.11      answers on Alpha, which must be off before Gamma takes it" in shown
 
 
 def test_the_json_of_a_plan_is_the_same_every_time(project: Project) -> None:
