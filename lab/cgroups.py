@@ -66,10 +66,14 @@ class Group:
 
     def kill(self) -> None:
         """Kill every process at once, wait until none is left, and leave the group fit for new ones."""
-        with contextlib.suppress(FileNotFoundError):
-            (self.v2 / "cgroup.kill").write_text("1")
-            (self.v2 / "cgroup.freeze").write_text("0")
-        _until(lambda: not self.populated(), f"{self.path}: processes outlive their killing")
+
+        def dead() -> bool:
+            with contextlib.suppress(FileNotFoundError):
+                (self.v2 / "cgroup.kill").write_text("1")  # again, for one that came in meanwhile
+                (self.v2 / "cgroup.freeze").write_text("0")
+            return not self.populated()
+
+        _until(dead, f"{self.path}: processes outlive their killing")
 
     def remove(self) -> None:
         """Remove the group and all below it, in every hierarchy; processes must be gone."""

@@ -38,7 +38,7 @@ The guide: docs/README.md"""
 @click.option("-i", "--inventory", type=Path, default=Path("inventories/example"), show_default=True)
 def main(inventory: Path) -> None:
     """Bring up an installation, apply it, and show it working."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False)
     try:
         prerequisites.check()
         lab = Lab(inventory)
@@ -49,12 +49,12 @@ def main(inventory: Path) -> None:
             _tandem(inventory, *verb)
         console.print("[bold]3. What answers[/]")
         model = load(inventory, roles_directory())
-        console.print(_table(model))
-        good = all([_answers(console, lab, model, name) for name in _billing_engines(model)])
+        console.print(_table(model), soft_wrap=True)
+        answers = [_answers(console, lab, model, name) for name in _billing_engines(model)]
     except LabError as error:
         raise SystemExit(str(error)) from None
     console.print(NEXT.format(inventory=inventory))
-    sys.exit(0 if good else 1)
+    sys.exit(0 if all(answers) else 1)
 
 
 def _tandem(inventory: Path, *words: str) -> None:
@@ -68,9 +68,9 @@ def _tandem(inventory: Path, *words: str) -> None:
 
 def _table(model: Model) -> Table:
     """Show every server with what runs on it, and where it answers."""
-    table = Table(box=None, header_style="bold", padding=(0, 2))
+    table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
     for column in ("server", "site", "managed at", "instance", "application", "answers at"):
-        table.add_column(column)
+        table.add_column(column, no_wrap=True)
     for server in sorted(model.installation.servers.values(), key=lambda server: (server.site.name, server.name)):
         instances = sorted(model.installation.instances_on(server.name), key=lambda instance: instance.name)
         first = [server.name, server.site.name, str(server.address)]
@@ -87,7 +87,7 @@ def _billing_engines(model: Model) -> list[str]:
 
 
 def _answers(console: Console, lab: Lab, model: Model, name: str) -> bool:
-    """Ask a billing engine by RADIUS how long the example's account may call; return whether it is as long as it must be."""
+    """Ask a billing engine by RADIUS how long the example's account may call; return whether that is right."""
     instance = model.installation.instances[name]
     dotted = "billing_engine.clients.secret"
     value = model.tree.effective(name)[dotted].value
@@ -102,15 +102,11 @@ def _answers(console: Console, lab: Lab, model: Model, name: str) -> bool:
     lab.controller([*argv, f"{instance.address}:1813", "acct", str(secret)], stdin=stop, tools=True)
     seconds = re.search(r"Received Access-Accept[\s\S]*Session-Timeout = (\d+)", done.stdout)
     good = seconds is not None and int(seconds[1]) == SECONDS
-    said = (
-        f"Access-Accept, Session-Timeout {seconds[1]} s"
-        if seconds
-        else (done.stdout + done.stderr).strip().splitlines()[-1:]
-    )
-    mark = "[green]✓[/]" if good else "[red]✗[/]"
-    console.print(
-        f"{mark} RADIUS to {name} at {instance.address}: may {ACCOUNT}, who has 1.00, call {NUMBER} at 0.03 a minute? {said}"
-    )
+    if seconds:
+        said = f"{ACCOUNT}, who has 1.00, may call at 0.03 a minute for {seconds[1]} s"
+    else:
+        said = " ".join((done.stdout + done.stderr).strip().splitlines()[-1:])
+    console.print(f"[{'green]✓' if good else 'red]✗'}[/] RADIUS to {name} at {instance.address}: {said}")
     return good
 
 

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -16,7 +17,7 @@ from lab.cgroups import Group
 from lab.errors import LabError
 from lab.paths import LabPaths
 from lab.run import Completed, captured
-from lab.server import Server
+from lab.server import Server, held
 from lab.topology import Site, Topology
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,29}"
@@ -118,9 +119,9 @@ class Lab:
 
     def _remove_strangers(self) -> None:
         """Cut the power of servers that the installation no longer has; their disks stay."""
-        for directory in (self.paths.top / "servers").glob("*"):
-            if directory.name not in self.servers:
-                Group(self.name, "servers", directory.name).kill()
+        for paths in self.paths.servers():
+            if paths.top.name not in self.servers:
+                Group(self.name, "servers", paths.top.name).kill()
 
     def down(self, *, purge: bool = False, cut: bool = False) -> None:
         """Take everything away, also of a lab half made: servers, network, control groups, clients still connected.
@@ -135,16 +136,28 @@ class Lab:
         with self._alone():
             if not (cut or purge):
                 self._shut_down()
-            for path in ("servers", "wrappers"):
-                Group(self.name, path).kill()
+            self._kill()
             namespaces.delete(namespaces.of_lab(self.name))
             Group(self.name).remove()
             Group.remove_top_if_empty()
-            for marker in self.paths.top.glob("servers/*/unplugged"):
-                marker.unlink()
+            for paths in self.paths.servers():
+                paths.unplugged.unlink(missing_ok=True)
             host.restore_limits()
             if purge:
                 shutil.rmtree(self.paths.top)
+
+    def _kill(self) -> None:
+        """Kill everything, also wrappers that a killed `up` has started and that have not come far yet."""
+        servers = self.paths.servers()
+        end = time.monotonic() + 20
+        while True:
+            Group(self.name, "wrappers").kill()
+            Group(self.name, "servers").kill()
+            if not (alive := [paths.top.name for paths in servers if held(paths.lock)]):
+                return
+            if time.monotonic() > end:
+                raise LabError(f"{', '.join(alive)}: cannot be killed (waited 20 s)")
+            time.sleep(0.02)
 
     def _shut_down(self) -> None:
         def one(server: Server) -> None:
@@ -175,17 +188,7 @@ class Lab:
         """Wait until the sshd of the named servers, or of all, answers."""
         chosen = [self.server(name) for name in names or self.servers]
         addresses = {server.name: str(server.entry.address) for server in chosen}
-        answering.wait(self.name, addresses, timeout, self._trouble)
-
-    def _trouble(self, name: str) -> str | None:
-        """Say why a server will never answer."""
-        server = self.servers[name]
-        if server.state() in ("on", "hanging"):
-            return None
-        how = server.power().get("how", "off")
-        return (
-            f"is {server.state()} ({how}); its console, {server.paths.console}, ends: {last_line(server.paths.console)}"
-        )
+        answering.wait(self.name, addresses, timeout, lambda name: self.servers[name].why_silent())
 
     def on(self, name: str) -> None:
         """Boot a server that is off; does not wait for it."""
@@ -278,12 +281,3 @@ class Lab:
         """Raise LabError when the lab is down."""
         if not self.is_up():
             raise LabError(f"lab {self.name} is down; bring it up first")
-
-
-def last_line(path: Path) -> str:
-    """Return the last line of a console's log."""
-    try:
-        lines = path.read_text(errors="replace").split("\n")
-    except FileNotFoundError:
-        return "(no console yet)"
-    return next((line.strip() for line in reversed(lines) if line.strip()), "(nothing)")

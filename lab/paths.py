@@ -78,6 +78,10 @@ class LabPaths:
     def server(self, name: str) -> ServerPaths:
         return ServerPaths(self.top / "servers" / name)
 
+    def servers(self) -> list[ServerPaths]:
+        """Return every server that ever had something here, also one that the installation no longer has."""
+        return [ServerPaths(top) for top in sorted((self.top / "servers").glob("*"))]
+
     @property
     def lock(self) -> Path:
         return self.top / "lock"

@@ -60,9 +60,7 @@ class Server:
         return "hanging" if self.group.frozen() else "on"
 
     def has_power(self) -> bool:
-        with contextlib.suppress(FileNotFoundError), open(self.paths.lock) as lock:
-            return not _lock(lock.fileno(), fcntl.LOCK_SH)
-        return False
+        return held(self.paths.lock)
 
     def power(self) -> dict[str, Any]:
         """Return what the wrapper told last: state, since, boots, how it ended, process of systemd-nspawn."""
@@ -152,8 +150,12 @@ class Server:
 
     def cut(self) -> None:
         """Take the power away: everything on the server dies at once."""
-        self.group.kill()
-        self._until(lambda: not self.has_power(), 20, "its wrapper does not end")
+
+        def dead() -> bool:
+            self.group.kill()  # again, when it was just about to boot
+            return not self.has_power()
+
+        self._until(dead, 20, "its wrapper does not end")
 
     def hang(self) -> None:
         """Stop all processes where they are; the kernel still answers pings and accepts connections."""
@@ -185,6 +187,15 @@ class Server:
         disk.wipe(self.paths)
         self.plug()
         self.on(base)
+
+    def why_silent(self) -> str | None:
+        """Say why the server will never answer; None when it may."""
+        if (state := self.state()) in ("on", "hanging"):
+            return None
+        console = self.paths.console
+        lines = console.read_text(errors="replace").split("\n") if console.exists() else []
+        end = next((line.strip() for line in reversed(lines) if line.strip()), "(nothing)")
+        return f"is {state} ({self.power().get('how', 'never on')}); its console, {console}, ends: {end}"
 
     def running(self, purpose: str) -> None:
         """Raise LabError unless the server is on and not hanging."""
@@ -223,6 +234,13 @@ class Server:
             if time.monotonic() > end:
                 raise LabError(f"{self.name}: {trouble} (waited {seconds:g} s)")
             time.sleep(0.02)
+
+
+def held(lock: Path) -> bool:
+    """Tell whether somebody holds a server's lock: its wrapper, or who is about to start one."""
+    with contextlib.suppress(FileNotFoundError), open(lock) as file:
+        return not _lock(file.fileno(), fcntl.LOCK_SH)
+    return False
 
 
 def _lock(file: int, kind: int) -> bool:

@@ -64,7 +64,7 @@ def shared(named: Callable[[str], Lab]) -> Iterator[Lab]:
 @pytest.fixture
 def lab(shared: Lab) -> Lab:
     """Return a lab with everything on and together, whatever the last test broke."""
-    shared.up()
+    shared.up(timeout=60)
     return shared
 
 
@@ -84,12 +84,17 @@ def command(*words: str, env: dict[str, str] | None = None) -> subprocess.Comple
     return subprocess.run(argv, cwd=ROOT, env=env, check=False, capture_output=True, text=True, timeout=120)
 
 
+def until(condition: Callable[[], object], seconds: float = 10) -> bool:
+    """Wait until something is so, for a bounded time; tell whether it became so."""
+    end = time.monotonic() + seconds
+    while not (found := condition()) and time.monotonic() < end:
+        time.sleep(0.02)
+    return bool(found)
+
+
 def reaches(lab: Lab, server: str, address: str) -> bool:
-    """Tell whether a server gets an answer within 10 seconds: after a boot or a plug its routes take a moment."""
-    end = time.monotonic() + 10
-    while not (answered := pings(lab, server, address)) and time.monotonic() < end:
-        time.sleep(0.1)
-    return answered
+    """Tell whether a server gets an answer, given a moment: after a boot or a plug its routes take one."""
+    return until(lambda: pings(lab, server, address))
 
 
 def pings(lab: Lab, server: str, address: str) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from lab import Lab, LabError, namespaces
 from lab import status as looking
 from lab.run import run
-from tests.lab.conftest import pings, reaches, ssh
+from tests.lab.conftest import pings, reaches, ssh, until
 
 ALPHA, BETA = "198.18.0.11", "198.18.8.11"
 
@@ -67,12 +67,13 @@ def test_a_partition_stops_both_ways_and_leaves_the_controller_its_legs(lab: Lab
 
 def test_a_one_way_partition_loses_only_what_the_first_site_sends(lab: Lab) -> None:
     lab.partition("primary", "secondary", one_way=True)
-    lab.exec("Beta", ["sh", "-c", "timeout 20 nc -u -l 4000 >/root/received 2>&1 & sleep 0.3"])
-    lab.exec("Alpha", ["sh", "-c", "timeout 20 nc -u -l 4000 >/root/received 2>&1 & sleep 0.3"])
+    for server in ("Alpha", "Beta"):
+        lab.exec(server, ["sh", "-c", "timeout 60 nc -u -l 4000 >/root/received 2>&1 &"])
+        assert until(lambda name=server: ":4000" in lab.exec(name, ["ss", "-uln"]).stdout)
     for server, address in (("Alpha", BETA), ("Beta", ALPHA)):
         lab.exec(server, ["sh", "-c", f"echo {server} | nc -u -q 1 {address} 4000"])
+    assert until(lambda: lab.exec("Alpha", ["cat", "/root/received"]).stdout == "Beta\n")
     assert lab.exec("Beta", ["cat", "/root/received"]).stdout == ""
-    assert lab.exec("Alpha", ["cat", "/root/received"]).stdout == "Beta\n"
 
 
 def test_ssh_knows_the_servers_by_name_and_address_also_by_a_new_one(lab: Lab) -> None:
