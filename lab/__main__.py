@@ -68,15 +68,22 @@ def up(lab: Lab, timeout: float) -> None:
 @command(
     click.option("--cut", is_flag=True, help="Cut the servers' power instead of shutting them down."),
     click.option("--purge", is_flag=True, help="Cut, and throw away disks and keys too."),
-    click.option("--tests", is_flag=True, help=f"Purge every lab whose name begins with {TESTS} instead."),
+    click.option("--tests", is_flag=True, help=f"Purge instead every lab named {TESTS}… whose test is dead."),
 )
 def down(lab: Lab, cut: bool, purge: bool, tests: bool) -> None:
     """Take everything away; disks stay unless --purge. Works on a lab half made, and without its inventory."""
     if tests:
         for path in sorted(STATE.glob(f"{TESTS}*")):
-            Lab(lab.inventory, path.name, say).down(purge=True)
+            if not _in_use(path.name):
+                Lab(lab.inventory, path.name, say).down(purge=True)
     else:
         lab.down(cut=cut, purge=purge)
+
+
+def _in_use(name: str) -> bool:
+    """Tell whether the process that a test's lab is named after still lives: test-power-4711."""
+    process = name.rpartition("-")[2]
+    return process.isdigit() and Path("/proc", process).exists()
 
 
 @command(as_json)

@@ -1,4 +1,3 @@
-#!/usr/bin/python
 """Make a configuration the active one, or give the lease back."""
 
 # This file documents an action plugin of the same name, which does the work on the controller.
@@ -9,7 +8,8 @@ DOCUMENTATION = r"""
 module: activation
 short_description: Make a configuration the active one, or give the lease back
 description:
-  - Ends a run. A configuration becomes the active one when every server of it is on it; otherwise what is pending is returned.
+  - Ends a run.
+  - A configuration becomes the active one when every server of it is on it; otherwise what is pending is returned.
 options:
   installation:
     description: The installation's directory; that of the inventory unless named.

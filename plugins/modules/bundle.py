@@ -1,4 +1,3 @@
-#!/usr/bin/python
 """Bring this server to a bundle, as one transaction."""
 
 from __future__ import annotations
@@ -26,7 +25,9 @@ options:
     type: int
     default: 0
   run:
-    description: The number of the run. A server refuses a run older than the newest it has seen; without a number, this one is taken for the newest.
+    description:
+      - The number of the run. A server refuses a run older than the newest it has seen.
+      - Without a number, this one is taken for the newest.
     type: int
 attributes:
   check_mode:
@@ -90,7 +91,7 @@ class Alone:
 def difference(file, contents):
     """Return a difference as Ansible shows it."""
     if file.get("before") is None:
-        return {"prepared": "%s %s\n" % (file["action"], file["path"])}
+        return {"prepared": f"{file['action']} {file['path']}\n"}
     after = base64.b64decode(contents.get(file["digest"], "")).decode(errors="replace")
     return {"before": file["before"], "after": after, "before_header": file["path"], "after_header": file["path"]}
 
@@ -133,14 +134,14 @@ def main():
         "blobs": contents,
         "run": module.params["run"],
         "number": module.params["number"],
-        "diff": module._diff,
+        "diff": module._diff,  # noqa: SLF001  Ansible has no other name for it
         "confirm": False,
     }
     try:
         result = change(module, request)
     except (Failure, OSError, ValueError) as error:
         module.fail_json(msg=str(error))
-    if module._diff:
+    if request["diff"]:
         result["diff"] = [difference(file, contents) for file in result["files"]]
     result["files"] = [{"path": file["path"], "action": file["action"]} for file in result["files"]]
     module.exit_json(**result)

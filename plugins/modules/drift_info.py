@@ -1,4 +1,3 @@
-#!/usr/bin/python
 """Compare servers with the active configuration."""
 
 # This file documents an action plugin of the same name, which does the work on the controller.

@@ -1,4 +1,3 @@
-#!/usr/bin/python
 """Compile an installation, store the candidate and say what applying it would do."""
 
 # This file documents an action plugin of the same name, which does the work on the controller.
@@ -10,7 +9,8 @@ module: plan
 short_description: Compile an installation, store the candidate and say what applying it would do
 description:
   - Compiles the installation, or takes a stored configuration, and compares it with the active one.
-  - The candidate is stored on the configuration server, which is the only server contacted. What is wrong with the source is reported as a whole, before that.
+  - The candidate is stored on the configuration server, which is the only server contacted.
+  - What is wrong with the source is reported as a whole, before that.
   - In check mode, and when a secret cannot be read for want of a password, nothing is stored.
 options:
   installation:

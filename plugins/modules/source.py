@@ -1,4 +1,3 @@
-#!/usr/bin/python
 """Write the source of a stored configuration as editable files."""
 
 # This file documents an action plugin of the same name, which does the work on the controller.

@@ -1,4 +1,3 @@
-#!/usr/bin/python
 """Apply a configuration to the servers of one wave."""
 
 # This file documents an action plugin of the same name, which does the work on the controller.
@@ -24,7 +23,9 @@ options:
     type: int
     required: true
   steps:
-    description: The servers, each with C(server), C(hold) (addresses not to be taken yet) and C(interrupts) (whether a service may be interrupted).
+    description:
+      - The servers, each with C(server), C(hold) (addresses not to be taken yet) and C(interrupts) (whether a service
+        may be interrupted).
     type: list
     required: true
     elements: dict

@@ -28,10 +28,8 @@ def main(argv: list[str], first: bytes | None = None) -> int:
     afterwards: list[Callable[[], None]] = []
     try:
         fields = _answer(request, channel, afterwards)
-    except Failure as failure:
-        fields = {"failed": {"what": failure.what, "message": failure.message}}
-    except (OSError, ValueError) as error:
-        fields = {"failed": {"what": request["verb"], "message": str(error)}}
+    except (Failure, OSError, ValueError) as error:
+        fields = {"failed": _reason(error, request["verb"])}
     channel.send("result", seconds=round(time.monotonic() - started, 3), **fields)
     channel.hang_up()
     for action in afterwards:
@@ -80,11 +78,19 @@ def _change(request: Json, channel: Channel, afterwards: list[Callable[[], None]
     try:
         result = transaction.apply()
     except (Failure, OSError) as error:
-        what, message = (error.what, error.message) if isinstance(error, Failure) else ("server", str(error))
-        return {**transaction.result, "failed": {"what": what, "message": message}}
+        return {**transaction.result, "failed": _reason(error, "server")}
     if transaction.retire:
         afterwards.append(transaction.retire)
     return result
+
+
+def _reason(error: Exception, otherwise: str) -> Json:
+    """Return what failed and why; `otherwise` names it where the error does not."""
+    if isinstance(error, Failure):
+        return {"what": error.what, "message": error.message}
+    if isinstance(error, OSError):
+        return {"what": error.filename or otherwise, "message": error.strerror or str(error)}
+    return {"what": otherwise, "message": str(error)}
 
 
 def _detach(action: Callable[[], None]) -> None:

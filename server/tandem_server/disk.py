@@ -5,16 +5,18 @@ import os
 from typing import Any
 
 Json = dict[str, Any]
+WRITING = ".tandem-writing"  # ends the name of what is not whole yet
 
 
 def write_durably(path: str, data: bytes, mode: int = 0o600) -> None:
     """Replace `path` by `data` atomically and durably; the mode is set before the file is visible."""
-    temporary = path + ".tandem-writing"
+    temporary = path + WRITING
     try:
         write_new(temporary, data, mode)
         os.rename(temporary, path)
-    except OSError:
+    except OSError as error:
         remove(temporary)  # a half-written file must not keep a full disk full
+        error.filename = path
         raise
     sync_directory(os.path.dirname(path))
 

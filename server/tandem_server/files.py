@@ -100,7 +100,7 @@ class Files:
         return self._ids[kind, name]
 
     def name(self, operations: list[Json]) -> list[str]:
-        """Give every operation its two private names, and return the directories that have to be made, outermost first."""
+        """Give every operation its two private names; return the directories that have to be made, outermost first."""
         made: list[str] = []
         for number, operation in enumerate(operations):
             directory = os.path.dirname(operation["path"])
@@ -119,7 +119,7 @@ class Files:
         for directory in made:
             try:
                 os.mkdir(self.root + directory, 0o755)
-                os.chmod(self.root + directory, 0o755)
+                os.chmod(self.root + directory, 0o755)  # noqa: S103  whatever the umask
                 os.chown(self.root + directory, os.geteuid(), os.getegid())
             except FileExistsError:
                 continue
@@ -179,7 +179,7 @@ class Files:
         self._sync(touched)
 
     def clean(self, operations: list[Json], directories: Iterable[str]) -> list[str]:
-        """Remove every private name, then those of `directories` that are empty; return the directories that are not."""
+        """Remove every private name, then those of `directories` that are empty; return those that are not."""
         for operation in operations:
             remove(self.root + operation["new"])
             remove(self.root + operation["old"])

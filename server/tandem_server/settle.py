@@ -1,4 +1,4 @@
-"""Bring addresses and units of this server to what a bundle says: the second half of a transaction, and all of an undo."""
+"""Bring addresses and units of this server to what a bundle says: half of a transaction, and of its undoing."""
 
 from collections.abc import Callable
 
@@ -30,7 +30,7 @@ class Change:
         held = {name for name, unit in self.units.items() if self.hold.intersection(unit["addresses"])}
         names = {unit["name"] for unit in (previous or {}).get("units", [])}
         stopping = [unit for unit in (previous or {}).get("units", []) if unit["name"] not in self.units]
-        self.stop = [unit for unit in reversed(stopping)] + [self.units[name] for name in sorted(held & names)]
+        self.stop = [*reversed(stopping), *(self.units[name] for name in sorted(held & names))]
         self.debts = [debt for debt in units.debts(wanted) if debt["name"] not in held]
         self._restart_for_addresses()
 

@@ -1,11 +1,12 @@
 """Keep what this server knows of itself: the committed bundle, the journal, the lock and the highest run."""
 
+import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from .disk import Json, canonical, read_bytes, read_json, remove, sync_directory, write_durably
+from .disk import WRITING, Json, canonical, read_bytes, read_json, remove, sync_directory, write_durably
 from .failure import Failure
 
 DIRECTORY = "/var/lib/tandem"
@@ -28,7 +29,7 @@ class State:
             sync_directory(os.path.dirname(self.directory))
 
     def manifest(self) -> Json | None:
-        """Return the committed manifest: bundle, number, run, retired addresses and directories made; None on a new server."""
+        """Return the committed manifest: bundle, number, held and retired addresses, directories made; None if none."""
         return read_json(self.directory + "/bundle.json")
 
     def commit(self, manifest: Json) -> None:
@@ -54,14 +55,26 @@ class State:
 
     def announce(self, run: int) -> None:
         """Note a run's number before anything else, so that what is left of an older run stops at its next step."""
-        gate = os.open(self.directory + "/run.gate", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(gate, fcntl.LOCK_EX)
+        with self._announcing():
             self.refuse_older(run)
             if run > self.highest_run():
                 write_durably(self.directory + "/run", str(run).encode())
+
+    @contextlib.contextmanager
+    def _announcing(self) -> Iterator[None]:
+        gate = os.open(self.directory + "/run.gate", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(gate, fcntl.LOCK_EX)
+            yield
         finally:
             os.close(gate)
+
+    def tidy(self) -> None:
+        """Remove what a killed writer left half written; the caller holds the lock, or nobody else is at work yet."""
+        if os.path.isdir(self.directory):
+            with self._announcing():
+                for name in ("run", "journal.json", "bundle.json"):
+                    remove(f"{self.directory}/{name}{WRITING}")
 
     def refuse_older(self, run: int) -> None:
         """Raise Failure when a newer run has been here."""

@@ -17,7 +17,7 @@ from .disk import Json, canonical, read_bytes, read_json, sync_directory, write_
 from .failure import Failure
 from .files import digest
 from .lease import Lease
-from .state import DIRECTORY
+from .state import DIRECTORY, State
 
 STORE = DIRECTORY + "/store"
 
@@ -27,9 +27,10 @@ class Store:
 
     def __init__(self, directory: str = STORE) -> None:
         self.directory = directory
+        State().prepare()
         for part in ("", "/blobs", "/configurations"):
             if not os.path.isdir(directory + part):
-                os.makedirs(directory + part, 0o700)
+                os.mkdir(directory + part, 0o700)
 
     def state(self) -> Json:
         """Return the active number, all numbers, and where every server is."""
@@ -56,10 +57,8 @@ class Store:
         """Return a blob; raise Failure naming it when it is missing or damaged."""
         data = read_bytes(self._path(name))
         if data is None or digest(data) != name:
-            raise Failure(
-                "store",
-                f"blob {name} is {'missing' if data is None else 'corrupted'}; restore {self._path(name)} from a backup",
-            )
+            state = "missing" if data is None else "corrupted"
+            raise Failure("store", f"blob {name} is {state}; restore {self._path(name)} from a backup")
         return data
 
     def lacking(self, names: list[str]) -> list[str]:

@@ -8,7 +8,8 @@ killed, and at boot after a power cut. The journal says how far it got:
     settling    addresses and units follow, health is probed
     confirming  a new connection has to come through, because rules or the management address changed
     committed   the new bundle is the server's; only cleaning up is left
-    undoing     files are being put back, addresses and units follow
+
+Undoing writes no state of its own: it needs no space, and can be interrupted and repeated from any of these.
 """
 
 import os
@@ -78,11 +79,12 @@ class Transaction:
         try:
             self._stage(operations)
             self._carry_out(operations, change)
+            self._commit(change)
         except BaseException:
             self.channel.send("progress", step="putting everything back")
             self.result["undone"] = undo(self.state, self.channel) is not None
             raise
-        self._enter_committed(change)
+        self._finish(change)
         return self.result
 
     def _begin(self, operations: list[Json]) -> None:
@@ -131,15 +133,21 @@ class Transaction:
         deadline = time.monotonic() + CONFIRMATION
         while not os.path.exists(token):
             if time.monotonic() > deadline:
-                message = f"no new connection came through within {CONFIRMATION:g} s of changing the rules or the management address"
+                message = f"no new connection came through within {CONFIRMATION:g} s of changing rules or address"
                 raise Failure("confirmation", message)
             time.sleep(0.05)
         os.unlink(token)
 
-    def _enter_committed(self, change: Change) -> None:
+    def _commit(self, change: Change) -> None:
         self._journal.update(number=self.request["number"], retired=change.retired, hold=sorted(change.hold))
         self._enter("committed")
-        finish(self.state, self._journal)
+
+    def _finish(self, change: Change) -> None:
+        try:
+            finish(self.state, self._journal)
+        except OSError as error:
+            left = f"is in place, but what it replaced is not cleared away: {error.strerror}; the next apply does it"
+            raise Failure(error.filename or "server", f"the new configuration {left}") from None
         if change.retired:
             self.retire = change.retire
 
@@ -167,7 +175,8 @@ def finish(state: State, journal: Json) -> None:
 
 
 def put_files_back(state: State) -> Json | None:
-    """Undo the files of an interrupted transaction, or clean up after a committed one; return the journal if it was undone."""
+    """Undo the files of an interrupted transaction, or clean up after a committed one; return the journal if undone."""
+    state.tidy()
     journal = state.journal()
     if journal is None:
         return None
@@ -193,7 +202,7 @@ def undo(state: State, channel: Listener) -> Json | None:
         if units.concern_systemd(journal["operations"]):
             units.daemon_reload()
         previous = state.manifest() or {"files": [], "addresses": [], "units": []}
-        change = Change(previous, journal["bundle"], [])
+        change = Change(previous, journal["bundle"], previous.get("hold", []))
         change.stop_units(channel.send)
         change.take_addresses(channel.send)
         for debt in change.debts:

@@ -70,7 +70,7 @@ def _judge(writer: int, validators: list[Json], operations: list[Json]) -> None:
                 )
                 status = 1
                 break
-    except BaseException:
+    except Exception:  # noqa: BLE001  a child process has nobody to raise to
         os.write(writer, f"validators\ncould not be run: {traceback.format_exc()}".encode())
     finally:
         sys.stdout.flush()

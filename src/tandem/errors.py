@@ -25,6 +25,17 @@ class Origin:
         return self.path, self.line or 0
 
 
+def one_line(text: str) -> str:
+    r"""Return a text in which nothing breaks the line or drives the terminal: such characters are written out.
+
+    >>> one_line("a\tb")
+    'a\\tb'
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Hold one mistake: where it is and what is wrong with it."""
@@ -33,7 +44,7 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.origin}: {self.message}"
+        return one_line(f"{self.origin}: {self.message}")
 
 
 class TandemError(Exception):

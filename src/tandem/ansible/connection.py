@@ -57,7 +57,7 @@ class Connection:
         return [argv[0], *(word.encode() for word in early), *argv[1:]]
 
     def started(self) -> Startup:
-        """Return a context whose `popen` has what the process needs besides its arguments: a way to ask for the password."""
+        """Return a context whose `popen` has what else the process needs: a way to ask for the password."""
         return Startup(self._plugin)
 
     def __str__(self) -> str:

@@ -18,8 +18,8 @@ Json = dict[str, Any]
 SILENCE = 240.0  # seconds without a line from a server, longer than any step there may take
 LINE = 256 * 1024 * 1024  # bytes; a line may carry the contents of files
 
-# Runs the installed program when it is the wanted one, and otherwise asks for it; reads the request before that, so that the
-# ordinary case costs no round trip. What comes before the request is a password that sudo did not want.
+# Runs the installed program when it is the wanted one, and otherwise asks for it; reads the request before that, so
+# that the ordinary case costs no round trip. What comes before the request is a password that sudo did not want.
 STUB = """
 import os, sys
 try:

@@ -10,7 +10,7 @@ from collections.abc import Coroutine, Iterator, Mapping
 from concurrent.futures import Future
 from threading import Thread
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from tandem.ansible.connection import Connection
 from tandem.ansible.conversation import Conversation, Unreachable, converse
@@ -68,7 +68,7 @@ class Session:
         self._blobs: dict[str, bytes] = {}
         self._state: dict[str, Any] = {}
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> Self:
         self._loop.run(self._open())
         return self
 

@@ -6,15 +6,13 @@ import difflib
 import time
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
-
-from tandem.plan.report import heading, lines
 
 Json = dict[str, Any]
 MOST_NAMES = 8
@@ -32,7 +30,7 @@ class Display:
         self._started = time.monotonic()
         self._live: Live | None = None
 
-    def __enter__(self) -> Display:
+    def __enter__(self) -> Self:
         if self._console.is_terminal and not self._console.quiet:
             self._live = Live(console=self._console, get_renderable=self._now, refresh_per_second=8, transient=True)
             self._live.start()
@@ -49,11 +47,12 @@ class Display:
         getattr(self, f"_{event['event']}")(event)
 
     def _plan(self, event: Json) -> None:
-        self._console.print(Text(heading(event), style="bold"))
+        first, *rest = event["report"]
+        self._console.print(Text(first, style="bold"))
         if event.get("took_over"):
             self._console.print(Text(event["took_over"], style="yellow"))
-        for line in lines(event["plan"]):
-            self._console.print(Text(line))
+        for line in rest:
+            self._console.print(Text(line, style=COLOURS.get(line[:1], "")))
 
     def _wave(self, event: Json) -> None:
         self._number += 1

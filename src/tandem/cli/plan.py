@@ -42,7 +42,7 @@ def command(
     With --store it is compared with the active configuration of an exported store, and no server is contacted.
     """
     if store is None:
-        return _with_servers(inventory, vault_password_file, exit_code=exit_code, as_json=as_json)
+        return _with_servers(inventory, vault_password_file, with_diff=with_diff, exit_code=exit_code, as_json=as_json)
     exported = DirectoryStore(store)
     active = exported.active()
     old = exported.configuration(active) if active is not None else None
@@ -57,10 +57,12 @@ def command(
     return None
 
 
-def _with_servers(inventory: str | None, vault_password_file: Path | None, *, exit_code: bool, as_json: bool) -> None:
+def _with_servers(
+    inventory: str | None, vault_password_file: Path | None, *, with_diff: bool, exit_code: bool, as_json: bool
+) -> None:
     """Plan against the store on the configuration server, by the playbook."""
     load_model(inventory)  # what is wrong with the source is said at once
-    results = play("plan", inventory, {}, vault_password_file=vault_password_file, as_json=as_json)
+    results = play("plan", inventory, {}, vault_password_file=vault_password_file, diff=with_diff, as_json=as_json)
     planned = results["plan"][-1]
     if not as_json and not planned["plan"]["empty"] and planned["number"] is not None:
         click.echo(f"\nApply it with: tandem apply {planned['number']}")
@@ -77,5 +79,5 @@ def _show(plan: Plan, *, with_diff: bool) -> None:
 
 
 def _differences(plan: Plan) -> list[str]:
-    """Return the differences inside all files, one file after the other."""
-    return [line for change in plan.files for line in unified(change, plan.old, plan.new)]
+    """Return the differences inside all files."""
+    return unified(plan.files, plan.old, plan.new)

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from tandem.errors import Problems, did_you_mean
+from tandem.errors import Problems, did_you_mean, one_line
 from tandem.source.node import Node
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ class Frozen(BaseModel):
 def show(node: Node) -> str:
     """Return a value as a message quotes it: text in quotes, anything long cut short, a secret never."""
     if isinstance(node.value, str):
-        text = node.value.encode("unicode_escape").decode() if not node.value.isprintable() else node.value
+        text = one_line(node.value)
         return f'"{text[:60]}…"' if len(text) > 60 else f'"{text}"'
     return "nothing" if node.empty else node.text
 

@@ -11,10 +11,12 @@ from tandem.ansible import progress
 from tandem.ansible.actions.context import Context
 from tandem.ansible.session import Session
 from tandem.configuration import Configuration, compile_model
+from tandem.configuration.diff import unified
 from tandem.configuration.store import StoredConfiguration
 from tandem.errors import Failed
 from tandem.model import load
 from tandem.plan import make
+from tandem.plan.report import heading, lines
 from tandem.project import roles_directory
 
 Json = dict[str, Any]
@@ -61,13 +63,11 @@ def _plan(context: Context, session: Session, configuration: Configuration | Non
         number = None if context.check or configuration.unreadable else _store(context, session, configuration)
     astray = {server: at for server, at in session.servers().items() if at != active and server in new.bundles}
     plan = make(old, new, {server: session.configuration(at) for server, at in astray.items()})
-    return {
-        "number": number,
-        "active": active,
-        "plan": plan.to_json(),
-        "servers": dict(session.servers()),
-        **_commit(context.directory),
-    }
+    planned: Json = {"number": number, "active": active, "plan": plan.to_json(), **_commit(context.directory)}
+    planned["report"] = [heading(planned), *lines(planned["plan"])]
+    if context.diff:
+        planned["report"] += unified(plan.files, old, new)
+    return planned
 
 
 def _store(context: Context, session: Session, configuration: Configuration) -> int:
