@@ -24,14 +24,15 @@ ACCOUNT, NUMBER, SECONDS = "1001", "442079460000", 2000
 """The example's account with funds, a number it can call, and for how long: 1.00 at 0.03 a minute."""
 
 NEXT = """
-Try next, in this shell (. lab/env puts the commands on PATH and names the vault's password):
-  . lab/env
-  tandem plan                                          nothing changes
-  tandem explain billing-1 billing_engine.log.level    which level set it, and which one won
-  $EDITOR {inventory}/options/cluster_suite/billing.yml
-  tandem plan --diff; tandem apply; tandem rollback 1
+Try next:
+  . lab/env                                              commands on PATH, the password of the example's vault
+  tandem plan                                            nothing changes
+  tandem explain billing-1 billing_engine.log.level      which level set it, and which one won
+  $EDITOR {inventory}/options/cluster_suite/billing.yml  billing_engine: log: level: debug
+  tandem plan --diff; tandem apply                       restarts two billing engines, one after the other
+  tandem rollback NUMBER                                 the stored bytes return
   lab status; lab cut Beta; lab on Beta; lab ssh Alpha; lab down
-The guide: docs/README.md"""
+The guide: docs/guide.md"""
 
 
 @click.command()
@@ -53,7 +54,7 @@ def main(inventory: Path) -> None:
         answers = [_answers(console, lab, model, name) for name in _billing_engines(model)]
     except LabError as error:
         raise SystemExit(str(error)) from None
-    console.print(NEXT.format(inventory=inventory))
+    console.print(NEXT.format(inventory=inventory), soft_wrap=True)
     sys.exit(0 if all(answers) else 1)
 
 
@@ -106,7 +107,7 @@ def _answers(console: Console, lab: Lab, model: Model, name: str) -> bool:
         said = f"{ACCOUNT}, who has 1.00, may call at 0.03 a minute for {seconds[1]} s"
     else:
         said = " ".join((done.stdout + done.stderr).strip().splitlines()[-1:])
-    console.print(f"[{'green]✓' if good else 'red]✗'}[/] RADIUS to {name} at {instance.address}: {said}")
+    console.print(f"[{'green]✓' if good else 'red]✗'}[/] RADIUS to {name} at {instance.address}: {said}", soft_wrap=True)
     return good
 
 

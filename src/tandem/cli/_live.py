@@ -26,6 +26,8 @@ class Display:
         self._console = Console(stderr=False, highlight=False, soft_wrap=True, quiet=quiet)
         self._working: dict[str, tuple[str, float]] = {}
         self._number = 0
+        self._touched: set[str] = set()
+        self._idle = 0
         self.failed: set[str] = set()
         self._started = time.monotonic()
         self._live: Live | None = None
@@ -41,12 +43,16 @@ class Display:
     ) -> None:
         if self._live:
             self._live.stop()
+        if self._idle:
+            servers = "1 server has" if self._idle == 1 else f"{self._idle} servers have"
+            self._console.print(Text(f"✓ {servers} nothing to do"))
 
     def hear(self, event: Json) -> None:
         """Show one event: plan, wave, progress, or ended."""
         getattr(self, f"_{event['event']}")(event)
 
     def _plan(self, event: Json) -> None:
+        self._touched = set(event["plan"]["touched"])
         first, *rest = event["report"]
         self._console.print(Text(first, style="bold"))
         if event.get("took_over"):
@@ -55,14 +61,14 @@ class Display:
             self._console.print(Text(line, style=COLOURS.get(line[:1], "")))
 
     def _wave(self, event: Json) -> None:
-        self._number += 1
+        """Begin a wave; those in which the plan foresees nothing have no number, as in the plan."""
         for server in event["servers"]:
             self._working[server] = ("waiting", time.monotonic())
-        names = ", ".join(event["servers"][:MOST_NAMES])
-        more = len(event["servers"]) - MOST_NAMES
-        self._console.print(
-            Text(f"wave {self._number}: {names}{f' and {more} more' if more > 0 else ''}", style="bold")
-        )
+        touched = [server for server in event["servers"] if server in self._touched]
+        if touched:
+            self._number += 1
+            more = f" and {len(touched) - MOST_NAMES} more" if len(touched) > MOST_NAMES else ""
+            self._console.print(Text(f"wave {self._number}: {', '.join(touched[:MOST_NAMES])}{more}", style="bold"))
 
     def _progress(self, event: Json) -> None:
         server, step = event["server"], event["step"]
@@ -73,6 +79,9 @@ class Display:
 
     def _ended(self, event: Json) -> None:
         self._working.pop(event["server"], None)
+        if event["idle"]:
+            self._idle += 1
+            return
         if not event["good"]:
             self.failed.add(event["server"])
         mark, style = ("✓", "green") if event["good"] else ("✗", "bold red")

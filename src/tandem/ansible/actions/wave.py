@@ -129,7 +129,9 @@ class Wave:
             if self._context.diff:
                 result["diff"] = [self._difference(file) for file in outcome.result["files"]]
         step = outcome.failed or _sentence(outcome.result, check=self._check)
-        progress.emit("ended", server=outcome.server, step=step, good=outcome.good, diff=result.get("diff", []))
+        idle = outcome.good and not outcome.result["changed"] and not outcome.result.get("postponed")
+        told = {"server": outcome.server, "step": step, "good": outcome.good, "idle": idle}
+        progress.emit("ended", **told, diff=result.get("diff", []))
         self._reporter.ended(outcome.server, result)
 
     def _difference(self, file: Json) -> Json:
