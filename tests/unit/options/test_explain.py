@@ -78,6 +78,21 @@ def test_a_secret_is_never_shown(tmp_path: Path) -> None:
     assert "6265656600" not in str(record(explanation)) + repr(explanation)
 
 
+def test_a_secret_is_masked_also_once_it_is_decrypted(tmp_path: Path) -> None:
+    tree = load(tmp_path).tree
+    option = tree.options("database-main")["database.billing.password"]
+    clear = option.reveal(tree.effective("database-main")[option.dotted].value, lambda _: "hunter2-hunter2")
+    assert (clear, option.show(clear), option.plain(clear)) == ("hunter2-hunter2", "(secret)", "(secret)")
+
+
+def test_a_secret_that_is_not_as_declared_is_refused_without_showing_it(tmp_path: Path) -> None:
+    tree = load(tmp_path).tree
+    option = tree.options("database-main")["database.billing.password"]
+    secret = tree.effective("database-main")[option.dotted].value
+    with pytest.raises(ValueError, match=r"^the secret does not match \[!-~\]\{8,\}$"):
+        option.reveal(secret, lambda _: "short")
+
+
 def test_options_of_servers_are_explained_too(tmp_path: Path) -> None:
     explanation = explain_base(load(tmp_path, {WHOLE: "server: {ssh: {port: 2222}}\n"}).tree, "server.ssh.port")
     assert [(s.level, s.counts) for s in explanation.steps] == [("installation", True), ("default", False)]
