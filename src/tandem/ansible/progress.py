@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import signal
+import sys
 from pathlib import Path
 
 from ansible.utils.display import Display
 
 VARIABLE = "TANDEM_PROGRESS"
 """Names, in the environment, the file that the command line reads while the playbook runs."""
+
+SET_PARENT_DEATH_SIGNAL = 1  # prctl's number
+
+
+def end_with_command() -> None:
+    """End this playbook, as an interruption would, when the command that started it is killed and hears it no more.
+
+    Left alone it would wait for ever: nothing it prints has a reader.
+    """
+    if VARIABLE in os.environ and sys.platform == "linux":
+        ctypes.CDLL(None).prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
 
 
 def emit(event: str, **fields: object) -> None:

@@ -67,8 +67,4 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         status = INTERRUPTED
-    except BrokenPipeError:
-        # whoever reads the output has had enough; without this Python would complain once more at exit
-        sys.stderr.close()
-        status = 1
     sys.exit(status if isinstance(status, int) else 0)

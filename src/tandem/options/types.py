@@ -167,7 +167,7 @@ class String(OptionType):
 
     @property
     def phrase(self) -> str:
-        matching = f" matching {self.pattern}" if self.pattern else ""
+        matching = f" matching `{self.pattern}`" if self.pattern else ""
         return "text" + limits(self.minimum, self.maximum, " characters") + matching
 
     def parse(self, node: Node) -> str:
