@@ -89,8 +89,11 @@ class Group:
 
     def processes(self) -> list[int]:
         """Return the processes of the group and of all below it."""
-        files = self.v2.rglob("cgroup.procs")
-        return [int(pid) for file in files for pid in file.read_text().split()]
+        found: list[int] = []
+        for directory, _, _ in os.walk(self.v2):  # which passes over groups that vanish meanwhile
+            with contextlib.suppress(OSError):
+                found += map(int, Path(directory, "cgroup.procs").read_text().split())
+        return found
 
     def memory(self) -> int | None:
         """Return the bytes in use, without file cache that can be dropped; None where nothing counts them."""

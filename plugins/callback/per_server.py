@@ -15,6 +15,7 @@ requirements:
 
 from ansible.plugins.callback import CallbackBase
 
+from tandem.ansible.progress import end_with_command
 from tandem.ansible.reporting import CALLBACK, EVENT, report
 
 
@@ -25,6 +26,10 @@ class CallbackModule(CallbackBase):
     CALLBACK_TYPE = "notification"
     CALLBACK_NAME = CALLBACK
     CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self, *args, **keywords):
+        super().__init__(*args, **keywords)
+        end_with_command()
 
     def _init_callback_methods(self):
         super()._init_callback_methods()

@@ -46,6 +46,8 @@ class InventoryModule(BaseInventoryPlugin):
     """Offer what installation.yml names."""
 
     NAME = "tandem.platform.installation"
+    # all it sets are addresses that have been checked; other programs read `ansible-inventory --list` as plain JSON
+    trusted_by_default = True
 
     def verify_file(self, path):
         """Return whether this is a file of ours."""

@@ -25,7 +25,9 @@ def debts(bundle: Json) -> list[Json]:
     found = []
     for unit in units:
         name = unit["name"]
-        if states.get(name) not in GOOD:
+        if states.get(name) == "activating":  # nobody knows which files it has read so far
+            found.append({"name": name, "action": "restart", "because": []})
+        elif states.get(name) not in GOOD:
             found.append({"name": name, "action": "start", "because": []})
         elif stale := _stale(name, "restart", unit["restart"], digests):
             found.append({"name": name, "action": "restart", "because": stale})

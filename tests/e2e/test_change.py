@@ -22,7 +22,7 @@ def test_one_option_is_one_file_and_one_unit(small: Fleet) -> None:
     )
     assert option["instances"] == [{"name": "billing-2", "server": "South"}]
     assert option["origin"] == f"{BILLING_2}:3"
-    assert plan["files"] == [{"server": "South", "path": RADIUSD, "change": "change", "secret": True}]
+    assert plan["files"] == [{"server": "South", "path": RADIUSD, "change": "changed", "secret": True}]
     assert plan["units"] == [
         {"server": "South", "unit": UNIT, "instance": "billing-2", "action": "restart", "because": [RADIUSD]}
     ]

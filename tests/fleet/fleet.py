@@ -1,15 +1,21 @@
 """Hold a copy of an example installation, its lab, and the commands that a user would run."""
 
+import hashlib
+import hmac
 import json
 import os
 import shutil
+import socket
+import struct
 import subprocess
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from lab import Lab
+from lab import Lab, namespaces
 
 ROOT = Path(__file__).parents[2]
 UNIT_FIELDS = "Id,ActiveState,MainPID,ExecMainStartTimestampMonotonic,InvocationID"
@@ -44,7 +50,7 @@ class Fleet:
         """Return the command line of `tandem` on this inventory."""
         return [sys.executable, "-m", "tandem", "-i", str(self.directory), *words]
 
-    def tandem(self, *words: str, status: int = 0, timeout: float = 300, **environment: str) -> str:
+    def tandem(self, *words: str, status: int = 0, timeout: float = 300, **environment: str | None) -> str:
         """Run `tandem`, require its exit status, and return what it printed on both outputs."""
         return self._run(self.argv(*words), status, timeout, environment)
 
@@ -52,9 +58,9 @@ class Fleet:
         """Run `tandem … --json` and return what it printed."""
         return json.loads(self.tandem(*words, "--json", status=status))
 
-    def playbook(self, verb: str, *words: str, status: int = 0, timeout: float = 300, **environment: str) -> str:
+    def playbook(self, verb: str, *words: str, status: int = 0, timeout: float = 300, **environment: str | None) -> str:
         """Run a playbook by ansible-playbook, require its exit status, and return what it printed."""
-        argv = ["ansible-playbook", "-i", str(self.directory / "installation.yml"), f"playbooks/{verb}.yml", *words]
+        argv = ["ansible-playbook", "-i", str(self.directory / "installation.yml"), str(ROOT / "playbooks" / f"{verb}.yml"), *words]
         return self._run(argv, status, timeout, environment)
 
     def start(self, *words: str) -> subprocess.Popen[str]:
@@ -70,11 +76,12 @@ class Fleet:
             start_new_session=True,
         )
 
-    def _run(self, argv: list[str], status: int, timeout: float, environment: dict[str, str]) -> str:
+    def _run(self, argv: list[str], status: int, timeout: float, environment: dict[str, str | None]) -> str:
+        surroundings = {**self.environment, **environment}
         done = subprocess.run(
             argv,
             cwd=ROOT,
-            env={**self.environment, **environment},
+            env={name: value for name, value in surroundings.items() if value is not None},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -83,6 +90,7 @@ class Fleet:
             check=False,
         )
         assert done.returncode == status, f"{' '.join(argv)} ended with {done.returncode}:\n{done.stdout}"
+        assert "Traceback" not in done.stdout, done.stdout
         return done.stdout
 
     def settle(self) -> None:
@@ -170,12 +178,75 @@ class Fleet:
         done = self.lab.controller(argv, stdin=request + "\n", tools=True)
         return done.stdout + done.stderr
 
+    def send(self, packets: Sequence[tuple["Request", bytes]], patience: float) -> list["Answer | None"]:
+        """Send RADIUS packets at once, each from its own port; return what is answered within `patience` s."""
+        secret = self.radius_secret.encode()
+
+        def work() -> list[Answer | None]:
+            namespaces.enter(namespaces.controller(self.lab.name))
+            channels = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in packets]
+            for channel, (request, packet) in zip(channels, packets, strict=True):
+                channel.sendto(packet, (request.address, 1812 if request.code == ACCESS else 1813))
+            end = time.monotonic() + patience
+            return [received(channel, end, secret, sent) for channel, (_, sent) in zip(channels, packets, strict=True)]
+
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(work).result()
+
     @property
     def radius_secret(self) -> str:
         """Return the secret that the installation's billing engines share with their clients."""
         find = "grep -rhoE 'secret = .*' /etc/freeradius/billing-*/ 2>/dev/null | head -n 1"
         found = (self.lab.exec(server, ["sh", "-c", find]).stdout for server in self.servers)
         return next(filter(None, found)).partition("=")[2].strip().strip('"')
+
+
+ACCESS, ACCOUNTING = 1, 4  # codes of RADIUS requests
+
+
+class Request(NamedTuple):
+    """What is asked of one billing engine, with attributes as they are sent."""
+
+    address: str
+    code: int
+    attributes: list[tuple[int, bytes]]
+
+    def packet(self, secret: bytes, tail: bytes = b"") -> bytes:
+        """Return it signed; each packet differs, so that none is taken for one that is sent again."""
+        body = b"".join(struct.pack("!BB", kind, len(value) + 2) + value for kind, value in self.attributes) + tail
+        signed = 18 if self.code == ACCESS else 0
+        head = struct.pack("!BBH", self.code, os.urandom(1)[0], 20 + signed + len(body))
+        if not signed:
+            return head + hashlib.md5(head + bytes(16) + body + secret, usedforsecurity=False).digest() + body
+        head += os.urandom(16) + bytes([80, signed])  # a Message-Authenticator
+        return head + hmac.digest(secret, head + bytes(16) + body, "md5") + body
+
+
+class Answer(NamedTuple):
+    """What a billing engine said: its code, Session-Timeout in seconds, Reply-Message."""
+
+    code: int
+    seconds: int | None = None
+    message: str | None = None
+
+
+def received(channel: socket.socket, end: float, secret: bytes, packet: bytes) -> Answer | None:
+    """Return the answer to a packet if it comes in time, and from who knows the secret."""
+    with channel:
+        channel.settimeout(max(0.001, end - time.monotonic()))
+        try:
+            answer = channel.recv(4096)
+        except TimeoutError:
+            return None
+    said = answer[:4] + packet[4:20] + answer[20:] + secret
+    if answer[4:20] != hashlib.md5(said, usedforsecurity=False).digest():
+        return None
+    found, at = {}, 20
+    while at < len(answer):
+        found[answer[at]] = answer[at + 2 : at + answer[at + 1]]
+        at += answer[at + 1]
+    seconds = int.from_bytes(found[27], "big") if 27 in found else None
+    return Answer(answer[0], seconds, found[18].decode() if 18 in found else None)
 
 
 def told(output: str, *names: str) -> list[str]:

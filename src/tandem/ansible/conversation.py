@@ -110,7 +110,7 @@ class Conversation:
             await asyncio.wait_for(asyncio.shield(self._listener), 1)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._process.wait(), 5)
-        return explain(self._stderr.decode(errors="replace"), self._process.returncode)
+        return explain(self._stderr.decode(errors="replace"), self._process.returncode, self.connection.address)
 
     async def close(self) -> None:
         """End the conversation, however far it has come."""
@@ -124,10 +124,10 @@ class Conversation:
             await self._process.wait()
 
 
-def explain(said: str, status: int | None) -> str:
+def explain(said: str, status: int | None, address: str) -> str:
     """Turn what ssh and sudo printed into one line that says what to do.
 
-    >>> explain("sudo: a password is required", 1)
+    >>> explain("sudo: a password is required", 1, "198.18.0.11")
     'sudo wants a password: set ansible_become_password or allow the user NOPASSWD'
     """
     lines = [
@@ -146,7 +146,10 @@ def explain(said: str, status: int | None) -> str:
         return f"ssh was refused: wrong user, key or password ({lines[-1]})"
     if status == 127:
         return f"python3 is missing on the server: run playbooks/bootstrap.yml ({lines[-1] if lines else 'not found'})"
-    return lines[-1] if lines else f"the connection ended with status {status}"
+    if not lines:
+        return f"the connection to {address} ended with status {status}"
+    # ssh through another program does not know where that connects to
+    return f"no connection to {address} ({lines[-1]})" if "UNKNOWN port" in lines[-1] else lines[-1]
 
 
 @contextlib.asynccontextmanager

@@ -8,11 +8,17 @@ events that callbacks hear (the terminal's, AWX's), the counts of the recap, and
 from __future__ import annotations
 
 import inspect
+import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType
 from typing import Any
 
 from ansible import constants
+from ansible.executor.play_iterator import PlayIterator
 from ansible.executor.task_queue_manager import CallbackSend, TaskQueueManager
 from ansible.executor.task_result import CallbackTaskResult, _RawTaskResult, _WireTaskResult
+from ansible.inventory.host import Host
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
@@ -45,13 +51,22 @@ class Reporter:
 
 def manager() -> TaskQueueManager:
     """Return the task queue manager that is calling the callback which calls this: Ansible hands it to nobody."""
-    frame = inspect.currentframe()
+    return next(
+        found for names in _locals(inspect.currentframe()) if isinstance(found := names.get("self"), TaskQueueManager)
+    )
+
+
+def iterator() -> PlayIterator:
+    """Return the iterator of the running play, which the main thread is walking: Ansible hands it to nobody either."""
+    frame = sys._current_frames()[threading.main_thread().ident or 0]  # noqa: SLF001
+    return next(found for names in _locals(frame) if isinstance(found := names.get("iterator"), PlayIterator))
+
+
+def _locals(frame: FrameType | None) -> Iterator[dict[str, Any]]:
+    """Yield the local names of a frame and of all its callers."""
     while frame:
-        found = frame.f_locals.get("self")
-        if isinstance(found, TaskQueueManager):
-            return found
+        yield frame.f_locals
         frame = frame.f_back
-    raise RuntimeError("not called by Ansible")
 
 
 def report(event: CallbackTaskResult) -> None:
@@ -61,7 +76,7 @@ def report(event: CallbackTaskResult) -> None:
     host = queue._inventory.get_host(verdict.pop("server"))  # noqa: SLF001
     result = {**event.result, **{key: value for key, value in verdict.items() if value or key == "changed"}}
     raw = _RawTaskResult(host=host, task=event.task, return_data=result, task_fields=event.task_fields)
-    method, counters = _classify(queue, host.name, verdict)
+    method, counters = _classify(queue, host, verdict)
     for counter in counters:
         queue._stats.increment(counter, host.name)  # noqa: SLF001
     # send_callback holds a lock that we are inside of: call what it wraps
@@ -71,11 +86,19 @@ def report(event: CallbackTaskResult) -> None:
     send(queue, method, raw)
 
 
-def _classify(queue: TaskQueueManager, host: str, verdict: dict[str, bool]) -> tuple[str, list[str]]:
-    if verdict["unreachable"]:
-        queue._unreachable_hosts[host] = True  # noqa: SLF001
-        return "v2_runner_on_unreachable", ["dark"]
+def _classify(queue: TaskQueueManager, host: Host, verdict: dict[str, bool]) -> tuple[str, list[str]]:
+    """Return the callback and the counters of a server's outcome; take one that is bad out of the play.
+
+    Being failed decides over the exit status, and what stands under `always` is still done. Ansible does nothing more
+    at all on a host that is unreachable, so the last of a play's hosts is not called so: somebody must end the run.
+    """
+    if not verdict["unreachable"] and not verdict["failed"]:
+        return "v2_runner_on_ok", ["ok", "changed"] if verdict["changed"] else ["ok"]
+    play = iterator()
+    play.mark_host_failed(host)
+    queue._failed_hosts[host.name] = True  # noqa: SLF001
     if verdict["failed"]:
-        queue._failed_hosts[host] = True  # noqa: SLF001
         return "v2_runner_on_failed", ["failures"]
-    return "v2_runner_on_ok", ["ok", "changed"] if verdict["changed"] else ["ok"]
+    if {*play.host_states} - {*queue._unreachable_hosts, host.name}:  # noqa: SLF001
+        queue._unreachable_hosts[host.name] = True  # noqa: SLF001
+    return "v2_runner_on_unreachable", ["dark"]

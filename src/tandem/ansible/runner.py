@@ -85,13 +85,13 @@ def run_playbook(playbook: Playbook, hear: Callable[[Json], None]) -> Run:
                 cancel_callback=interrupted,
                 timeout=None,
             )
+        if done.rc and not run.failures:
+            run.failures.append(_last_words(done))
     run.status = str(done.status)
     if run.interrupted:
         run.exit_status = 130
-    elif done.rc == 0 and not run.failures:
-        run.exit_status = 0
     elif not run.failures:
-        run.failures.append(_last_words(done))
+        run.exit_status = 0
     return run
 
 
@@ -130,7 +130,9 @@ def _note(run: Run, event: Json) -> bool:
 
 
 def _last_words(done: Any) -> str:
-    lines = [line.strip() for line in done.stdout.read().splitlines() if line.strip()]
+    output = Path(done.config.artifact_dir) / "stdout"  # missing where Ansible did not even start
+    text = output.read_text(errors="replace") if output.exists() else ""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     return "\n".join(lines[-5:]) or f"ansible-playbook ended with {done.rc}"
 
 

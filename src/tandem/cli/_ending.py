@@ -10,9 +10,9 @@ MOST_NAMES = 10
 
 def ending(results: dict[str, list[Json]], *, check: bool) -> list[str]:
     """Return the last lines of an apply or a rollback, from the results of its tasks."""
-    if "plan" not in results:
+    planned = results.get("plan", [{}])[-1]
+    if "plan" not in planned:
         return []
-    planned = results["plan"][-1]
     waves = [wave for wave in results.get("wave", []) if "done" in wave]
     changed = sorted({server for wave in waves for server in wave["changes"]})
     failed = sorted({server for wave in waves for server in wave["failures"]})

@@ -49,8 +49,6 @@ class Disk:
                 return real(*args, **keywords)
             self._break(name, real, args)
             self.log.append((name, what.removeprefix(self.root)))
-            if name == "fsync":
-                return None  # the log knows; waiting for a real disk would prove nothing more
             result = real(*args, **keywords)
             if name == "open":
                 self._names[result] = what
@@ -65,6 +63,7 @@ class Disk:
                 real(args[0], bytes(args[1])[: len(args[1]) // 2])
             self.cut_at = min(number, self.cut_at)
             raise PowerCut
-        if self.full_at is not None and number >= self.full_at and name in ALLOCATING:
+        exists = name == "open" and os.path.lexists(args[0])
+        if self.full_at is not None and number >= self.full_at and name in ALLOCATING and not exists:
             self.log.append((name, "refused"))
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -47,15 +47,20 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def apply(root: Path, wanted: Mapping[str, tuple[str, str]], number: int) -> None:
+def apply(root: Path, wanted: Mapping[str, tuple[str, str]], number: int, run: int = 0) -> None:
     """Run one transaction, after undoing what an earlier one left."""
     state = State(str(root))
     state.prepare()
-    state.announce(number)
-    undo(state, Alone())
+    run = run or number
     blobs = {sha256(text): base64.b64encode(text.encode()).decode() for kind, text in wanted.values() if kind != "link"}
-    request = {"bundle": bundle(wanted), "run": number, "number": number, "blobs": blobs}
-    Transaction(request, state, Alone()).apply()
+    request = {"bundle": bundle(wanted), "run": run, "number": number, "blobs": blobs}
+    state.announce(run)
+    state.lock(lambda: None)
+    try:
+        undo(state, Alone())
+        Transaction(request, state, Alone()).apply()
+    finally:
+        os.close(state._lock or -1)
 
 
 def boots(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,9 +69,10 @@ def boots(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     boot.recover()
 
 
-def runs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep a transaction from looking at the addresses of the machine that the test runs on."""
+def is_only_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep a transaction from looking at this machine's addresses, and from waiting for its disk, which never loses power here."""
     monkeypatch.setattr(settle.addresses, "present", dict)
+    monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
 def tree(root: Path) -> Tree:

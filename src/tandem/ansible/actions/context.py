@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import getpass
 import json
 import os
+import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -20,6 +22,7 @@ from tandem.ansible.session import Loop, Session
 from tandem.errors import Failed, InputRefused, TandemError
 
 CONFIGURATION_SERVER = "configuration_server"
+PR_SET_PDEATHSIG = 1  # from <linux/prctl.h>
 
 
 class Context:
@@ -84,6 +87,7 @@ class Context:
 
 def run(action: ActionBase, task_vars: Mapping[str, Any], do: Callable[[Context], dict[str, Any]]) -> dict[str, Any]:
     """Run an action's work and turn what Tandem refuses or fails at into Ansible's failure, without a traceback."""
+    _end_with_parent()
     context = Context(action, task_vars)
     try:
         return do(context)
@@ -95,6 +99,14 @@ def run(action: ActionBase, task_vars: Mapping[str, Any], do: Callable[[Context]
         raise AnsibleActionFail(str(error), result={"tandem_exit_status": error.exit_status}) from None
     finally:
         context.loop.close()
+
+
+def _end_with_parent() -> None:
+    """Let this worker process end when ansible-playbook is killed: it would go on alone, and keep the lease alive.
+
+    Ansible gives every worker a session of its own, so what is sent to the process group does not reach it.
+    """
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _cache(directory: Path) -> Path:

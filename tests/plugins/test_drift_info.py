@@ -1,0 +1,36 @@
+"""`tandem.platform.drift_info`: compare the servers with the active configuration, and change nothing."""
+
+import pytest
+
+from tests.fleet.fleet import Fleet
+from tests.fleet.traces import all_traces
+from tests.plugins.conftest import Task
+
+pytestmark = pytest.mark.lab
+
+CONFIG = "/etc/tandem/web/web-1/nginx.conf"
+
+
+def test_nothing_differs_after_an_apply(fleet: Fleet, task: Task) -> None:
+    found = task("drift_info")
+    assert (found["changed"], found["changes"], found["failures"]) == (False, {}, {})
+    assert found["number"] == fleet.active()
+    assert sorted(found["done"]) == fleet.servers
+    assert "changed=1" not in task.output
+
+
+@pytest.mark.parametrize("words", [(), ("--check",), ("--diff",)])
+def test_what_was_changed_by_hand_is_found_and_left(fleet: Fleet, task: Task, words: tuple[str, ...]) -> None:
+    fleet.do("West", "sh", "-c", f"echo '# by hand' >> {CONFIG}")
+    before = all_traces(fleet)
+    found = task("drift_info", *words)
+    assert found["changes"].keys() == {"West"}
+    assert found["changes"]["West"]["files"] == [{"path": CONFIG, "action": "change"}]
+    assert "changed: [West]" in task.output
+    assert ("-# by hand" in task.output) == (words == ("--diff",))
+    assert all_traces(fleet) == before
+    fleet.settle()
+
+
+def test_limit_looks_at_the_named_servers(fleet: Fleet, task: Task) -> None:
+    assert task("drift_info", "--limit", "West:South")["done"] in (["West", "South"], ["South", "West"])

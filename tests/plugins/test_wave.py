@@ -1,0 +1,107 @@
+"""`tandem.platform.wave`: several servers in one action, each with the result of a host of its own."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.fleet.fleet import Fleet
+from tests.fleet.traces import all_traces
+from tests.plugins.conftest import Task
+
+pytestmark = pytest.mark.lab
+
+Json = dict[str, Any]
+
+
+def step(server: str, *, interrupts: bool = True) -> Json:
+    return {"server": server, "hold": [], "interrupts": interrupts}
+
+
+@pytest.fixture
+def planned(fleet: Fleet, task: Task) -> Iterator[Json]:
+    """Return a plan, with the lease, by which West and South change."""
+    fleet.write("options/web_suite.yml", "web:\n  timeouts:\n    keepalive: 47\n")
+    fleet.write("options/cluster_suite/billing/billing-2.yml", "billing_engine:\n  log:\n    accepted: true\n")
+    found = task.plan()
+    yield {"number": found["number"], "run": found["run"]}
+    task("activation", state="released", run=found["run"])
+    fleet.settle()
+
+
+def counts(output: str) -> dict[str, dict[str, int]]:
+    """Return Ansible's recap, without the task that keeps the result."""
+    lines = [line for line in output.partition("PLAY RECAP")[2].splitlines() if " : " in line]
+    return {
+        line.partition(" : ")[0].strip(): {name: int(number) for name, number in re.findall(r"(\w+)=(\d+)", line)}
+        for line in lines
+    }
+
+
+def test_every_server_has_its_own_result(fleet: Fleet, task: Task, planned: Json) -> None:
+    before = all_traces(fleet)
+    result = task("wave", "--diff", **planned, steps=[step("West"), step("East")])
+    assert sorted(result["done"]) == ["East", "West"]
+    assert result["changes"].keys() == {"West"}
+    assert {file["path"] for file in result["changes"]["West"]["files"]} == {
+        "/etc/tandem/web/web-1/nginx.conf",
+        "/etc/tandem/web/web-2/nginx.conf",
+    }
+    assert "changed: [West]" in task.output
+    assert "ok: [East]" in task.output
+    assert re.search(r"^\+\s*keepalive_timeout 47", task.output, re.MULTILINE)
+    assert {host: count["changed"] for host, count in counts(task.output).items()} == {"East": 0, "West": 1}
+    after = all_traces(fleet)
+    assert [server for server in fleet.servers if after[server] != before[server]] == ["West"]
+    again = task("wave", **planned, steps=[step("West")])
+    assert again["changes"] == {}
+    assert "ok: [West]" in task.output
+
+
+def test_check_mode_changes_nothing(fleet: Fleet, task: Task, planned: Json) -> None:
+    before = all_traces(fleet)
+    result = task("wave", "--check", **planned, steps=[step("West"), step("South")])
+    assert result["changes"].keys() == {"South", "West"}
+    assert result["changes"]["South"]["units"] == [
+        {
+            "name": "billing-engine@billing-2.service",
+            "action": "restart",
+            "because": ["/etc/freeradius/billing-2/radiusd.conf"],
+        }
+    ]
+    assert all_traces(fleet) == before
+
+
+def test_limit_keeps_the_others_out(fleet: Fleet, task: Task, planned: Json) -> None:
+    before = all_traces(fleet)
+    result = task("wave", "--limit", "West", **planned, steps=[step("West"), step("South")])
+    assert result["done"] == ["West"]
+    assert all_traces(fleet)["South"] == before["South"]
+
+
+def test_an_interruption_that_was_not_foreseen_is_postponed(fleet: Fleet, task: Task, planned: Json) -> None:
+    before = all_traces(fleet)
+    result = task("wave", **planned, steps=[step("South", interrupts=False), step("West", interrupts=False)])
+    assert result["postponed"] == ["South"]
+    assert result["done"] == ["West"], "a reload interrupts nothing"
+    assert all_traces(fleet)["South"] == before["South"]
+
+
+def test_one_that_fails_does_not_hold_the_others_up(fleet: Fleet, task: Task, planned: Json) -> None:
+    fleet.lab.unplug("South")
+    try:
+        result = task("wave", **planned, steps=[step("West"), step("South")], status=4)
+    finally:
+        fleet.lab.plug("South")
+    assert result["done"] == ["West"]
+    assert result["failures"].keys() == {"South"}
+    assert counts(task.output)["South"]["unreachable"] == 1
+    assert counts(task.output)["West"]["changed"] == 1
+
+
+def test_a_run_without_the_lease_changes_nothing(fleet: Fleet, task: Task, planned: Json) -> None:
+    before = all_traces(fleet)
+    failed = task("wave", number=planned["number"], run=planned["run"] - 1, steps=[step("West")], status=2)
+    assert f"run {planned['run'] - 1} has lost the lease of this installation" in failed["msg"]
+    assert all_traces(fleet) == before
