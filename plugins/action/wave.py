@@ -14,7 +14,7 @@ class ActionModule(ActionBase):
     TRANSFERS_FILES = False
     _supports_check_mode = True
     _requires_connection = False
-    _VALID_ARGS = frozenset({"installation", "number", "run", "steps"})
+    _VALID_ARGS = frozenset({"installation", "number", "digest", "run", "steps"})
 
     def run(self, tmp=None, task_vars=None):
         """Return how the wave went."""

@@ -122,7 +122,7 @@ def main():
     module = AnsibleModule(
         argument_spec={
             "bundle": {"type": "dict", "required": True},
-            "contents": {"type": "dict", "default": {}},
+            "contents": {"type": "dict", "default": {}, "no_log": True},
             "number": {"type": "int", "default": 0},
             "run": {"type": "int"},
         },

@@ -18,14 +18,17 @@ options:
   number:
     description: The stored configuration; none in check mode compiles the source.
     type: int
+  digest:
+    description: What the stored configuration must be; a plan says it.
+    type: str
   run:
     description: The number of the run that holds the lease.
     type: int
     required: true
   steps:
     description:
-      - The servers, each with C(server), C(hold) (addresses not to be taken yet) and C(interrupts) (whether a service
-        may be interrupted).
+      - The servers, each with C(server), C(hold) (addresses not to be taken yet) and C(instances) (those
+        that may be interrupted; none says that any may).
     type: list
     required: true
     elements: dict

@@ -42,8 +42,8 @@ def _boot(verb: str) -> int:
 
     try:
         {"recover": boot.recover, "start": boot.start}[verb]()
-    except Failure as failure:
-        print(failure, file=sys.stderr)
+    except (Failure, OSError, ValueError) as error:
+        print(error, file=sys.stderr)
         return 1
     return 0
 
@@ -57,6 +57,7 @@ def _answer(request: Json, channel: Channel, afterwards: list[Callable[[], None]
     if verb == "store":
         from . import store  # noqa: PLC0415  only on the configuration server
 
+        _refuse_other(request["server"], State())
         return store.serve(channel)
     if verb not in ("apply", "check"):
         raise Failure("request", f"{verb} is not a verb of this program; controller and server have different releases")
@@ -68,7 +69,9 @@ def _change(request: Json, channel: Channel, afterwards: list[Callable[[], None]
 
     state = State()
     if request["verb"] == "check":
-        return {**Transaction(request, state, channel).check(), "interrupted": bool(state.journal())}
+        _refuse_foreign(request, state)
+        return Transaction(request, state, channel).check()
+    _refuse_foreign(request, state)
     state.prepare()
     state.announce(request["run"])
     state.lock(lambda: channel.send("progress", step="waiting for an older run that is still at work here"))
@@ -82,6 +85,22 @@ def _change(request: Json, channel: Channel, afterwards: list[Callable[[], None]
     if transaction.retire:
         afterwards.append(transaction.retire)
     return result
+
+
+def _refuse_foreign(request: Json, state: State) -> None:
+    """Raise Failure when the bundle is meant for another server than the one this has been so far."""
+    _refuse_other(request["bundle"]["server"], state)
+    here = (state.manifest() or request["bundle"])["installation"]
+    if here != request["bundle"]["installation"]:
+        raise Failure("server", f"belongs to the installation {here}, not to {request['bundle']['installation']}")
+
+
+def _refuse_other(server: str, state: State) -> None:
+    here = (state.manifest() or {"server": server})["server"]
+    if here != server:
+        raise Failure(
+            "server", f"{here} answers at this address, not {server}; look at the addresses in installation.yml"
+        )
 
 
 def _reason(error: Exception, otherwise: str) -> Json:

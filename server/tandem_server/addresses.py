@@ -3,13 +3,19 @@
 import contextlib
 import json
 import os
+import select
 import socket
+import time
 
 from .command import must
 from .disk import Json
+from .failure import Failure
 
 ARP = 0x0806
+HARDWARE = 6  # bytes of an Ethernet address; what has none needs no ARP
 ANNOUNCEMENTS = 2
+QUESTIONS = 2
+PATIENCE = 0.3  # seconds for an answer to a question
 
 
 def present() -> dict[str, tuple[str, int]]:
@@ -46,17 +52,43 @@ def set_gateway(gateway: str, interface: str) -> None:
 
 def announce(address: str, interface: str) -> None:
     """Send gratuitous ARP for an address; what cannot hear it will find out by asking."""
-    with open(f"/sys/class/net/{interface}/address") as file:
-        hardware = bytes.fromhex(file.read().strip().replace(":", ""))
-    if len(hardware) != 6:
+    hardware = _hardware(interface)
+    if len(hardware) != HARDWARE:
         return
-    ip = socket.inet_aton(address)
-    ether = b"\xff" * 6 + hardware + ARP.to_bytes(2, "big")
-    request = bytes.fromhex("0001080006040001") + hardware + ip + bytes(6) + ip
     with contextlib.suppress(OSError), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
         raw.bind((interface, 0))
         for _ in range(ANNOUNCEMENTS):
-            raw.send(ether + request)
+            raw.send(_request(hardware, socket.inet_aton(address), address))
+
+
+def refuse_taken(address: str, interface: str) -> None:
+    """Ask the network for an address as in RFC 5227; raise Failure when somebody else answers for it."""
+    hardware = _hardware(interface)
+    if len(hardware) != HARDWARE:
+        return
+    ip = socket.inet_aton(address)
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ARP)) as raw:
+        raw.bind((interface, ARP))
+        for _ in range(QUESTIONS):
+            raw.send(_request(hardware, bytes(4), address))
+            deadline = time.monotonic() + PATIENCE
+            while (left := deadline - time.monotonic()) > 0 and select.select([raw], [], [], left)[0]:
+                frame = raw.recv(128)
+                owner = frame[22:28]
+                if frame[28:32] == ip and owner != hardware:
+                    message = f"answers already, at {owner.hex(':')}: another server still has it; apply there first"
+                    raise Failure(f"address {address}", message)
+
+
+def _hardware(interface: str) -> bytes:
+    with open(f"/sys/class/net/{interface}/address") as file:
+        return bytes.fromhex(file.read().strip().replace(":", ""))
+
+
+def _request(hardware: bytes, sender: bytes, address: str) -> bytes:
+    """Return the Ethernet frame that asks everybody who has an address."""
+    ether = b"\xff" * 6 + hardware + ARP.to_bytes(2, "big")
+    return ether + bytes.fromhex("0001080006040001") + hardware + sender + bytes(6) + socket.inet_aton(address)
 
 
 def interface_exists(interface: str) -> bool:

@@ -45,6 +45,7 @@ def _add(address: Json, deadline: float) -> None:
     while not addresses.interface_exists(address["interface"]) and time.monotonic() < deadline:
         time.sleep(0.1)
     try:
+        addresses.refuse_taken(address["address"], address["interface"])
         addresses.add(address)
-    except Failure as failure:  # one address less must not keep the others down
+    except (Failure, OSError) as failure:  # one address less must not keep the others down
         print(failure, file=sys.stderr)

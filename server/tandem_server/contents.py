@@ -14,8 +14,9 @@ DIFF_LIMIT = 100_000  # bytes of a file beyond which no difference is shown
 class Contents:
     """The contents that came with a request, and those asked for afterwards."""
 
-    def __init__(self, request: Json, channel: Listener) -> None:
+    def __init__(self, request: Json, previous: Json | None, channel: Listener) -> None:
         self.channel = channel
+        self._secret = {entry["path"] for entry in (previous or {}).get("files", []) if entry.get("secret")}
         self.wants_diff: bool = request.get("diff", False)
         self.blobs: dict[str, bytes] = decode(request.get("blobs", {}))
 
@@ -41,8 +42,10 @@ class Contents:
         """Return what the result says of an operation; with the text before it where a difference was asked for."""
         entry = operation["entry"]
         told = {"path": operation["path"], "action": operation["action"]}
-        secret = entry is not None and entry.get("secret", False)
-        if self.wants_diff and entry and entry["kind"] == "file" and not operation["content"] and not secret:
+        if self.wants_diff and entry and entry["kind"] == "file" and not operation["content"]:
+            path = operation["path"]
+            if entry.get("secret") or path in self._secret or not files.readable_by_all(path):
+                return told
             told["digest"] = entry["digest"]
             told["before"] = files.before(operation["path"], DIFF_LIMIT) if operation["action"] == "change" else ""
         return told

@@ -1,7 +1,10 @@
 """Write files so that a power cut leaves the old or the new content, never something between."""
 
+import contextlib
+import fcntl
 import json
 import os
+from collections.abc import Iterator
 from typing import Any
 
 Json = dict[str, Any]
@@ -76,6 +79,17 @@ def read_json(path: str) -> Json | None:
 def canonical(content: object) -> bytes:
     """Return the one JSON text of a value: sorted keys, no spaces, ASCII, a newline at the end."""
     return json.dumps(content, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+
+
+@contextlib.contextmanager
+def gate(path: str) -> Iterator[None]:
+    """Let one process at a time in; the next waits."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def remove(path: str) -> bool:

@@ -190,6 +190,7 @@ class Files:
         for operation in operations:
             remove(self.root + operation["new"])
             remove(self.root + operation["old"])
+        self._sync({os.path.dirname(operation["path"]) for operation in operations})
         kept = []
         for directory in sorted(set(directories), reverse=True):
             try:
@@ -204,6 +205,13 @@ class Files:
         for directory in sorted(directories):
             if os.path.isdir(self.root + directory):
                 sync_directory(self.root + directory)
+
+    def readable_by_all(self, path: str) -> bool:
+        """Return whether everybody on this server may read what stands at a path, or nothing stands there."""
+        try:
+            return bool(os.stat(self.root + path).st_mode & stat.S_IROTH)
+        except FileNotFoundError:
+            return True
 
     def before(self, path: str, limit: int) -> str | None:
         """Return the text at a path for a difference; None where it is no text, too long, or not there."""

@@ -4,14 +4,13 @@ The lease is a small file on the configuration server that its holder renews eve
 renewed for a while has lost its holder and may be taken by the next run; nobody has to remove anything by hand.
 """
 
-import contextlib
-import fcntl
 import os
 import time
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 
-from .disk import Json, canonical, read_bytes, read_json, remove, write_durably
+from .disk import Json, canonical, gate, read_bytes, read_json, remove, write_durably
 from .failure import Failure
+from .state import State
 
 TERM = 15.0  # seconds; the holder renews every three
 
@@ -23,17 +22,13 @@ class Lease:
         self._directory = directory
         self._path = directory + "/lease.json"
 
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        gate = os.open(self._directory + "/lease.gate", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(gate, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(gate)
+    def _alone(self) -> AbstractContextManager[None]:
+        State().prepare()
+        os.makedirs(self._directory, 0o700, exist_ok=True)
+        return gate(self._directory + "/lease.gate")
 
     def acquire(self, holder: str, *, take_over: bool = False) -> Json:
-        """Take the lease: {run, expired: the lease that had lost its holder, or None}, or {held: the living one}."""
+        """Take the lease: {run, taken: the lease that another run had, or None}, or {held: the living one}."""
         with self._alone():
             current = read_json(self._path)
             now = time.time()
@@ -42,7 +37,7 @@ class Lease:
             run = int(read_bytes(self._directory + "/run") or b"0") + 1
             write_durably(self._directory + "/run", str(run).encode())
             write_durably(self._path, canonical({"run": run, "holder": holder, "since": now, "renewed": now}))
-            return {"run": run, "expired": current}
+            return {"run": run, "taken": current and {**current, "expired": abs(now - current["renewed"]) >= TERM}}
 
     def renew(self, run: int) -> None:
         """Say that the holder lives; raise Failure when it holds the lease no more."""

@@ -7,12 +7,14 @@ from .disk import Json
 from .failure import Failure
 
 Tell = Callable[..., None]
+DOORS = ("nftables.service", "ssh.service")  # units behind which the controller may find itself shut out
 
 
 class Change:
     """What going from one bundle to another does to addresses and units; a bundle of None is a new server."""
 
-    def __init__(self, wanted: Json, previous: Json | None, hold: list[str]) -> None:
+    def __init__(self, wanted: Json, previous: Json | None, hold: list[str], spared: list[str] | None = None) -> None:
+        """`spared` are units that ran before Tandem came: they are not stopped with what it brought."""
         self.hold = set(hold)
         wanted_addresses = {
             address["address"]: address for address in wanted["addresses"] if address["address"] not in self.hold
@@ -20,16 +22,21 @@ class Change:
         had = {address["address"]: address for address in (previous or {}).get("addresses", [])}
         present = addresses.present()
         management = wanted.get("management")
-        self.management = management if management and management["address"] not in present else None
+        self.management = management if management and _differs(management, present) else None
         self.gateway = management
-        self.add = [address for name, address in wanted_addresses.items() if name not in present]
+        self.add = [address for address in wanted_addresses.values() if _differs(address, present)]
         keep = {*wanted_addresses, management["address"]} if management else set(wanted_addresses)
         self.remove = [(name, *present[name]) for name in sorted(had) if name not in keep and name in present]
+        # an address that stays, on another interface or in a larger network
+        again = [self.management, *self.add] if self.management else self.add
+        self.remove += [(a["address"], *present[a["address"]]) for a in again if a["address"] in present]
+        self.present = present
         self.retired = _retired(previous, management, present, keep)
         self.units = {unit["name"]: unit for unit in wanted["units"]}
         held = {name for name, unit in self.units.items() if self.hold.intersection(unit["addresses"])}
         names = {unit["name"] for unit in (previous or {}).get("units", [])}
-        stopping = [unit for unit in (previous or {}).get("units", []) if unit["name"] not in self.units]
+        stay = {*self.units, *(spared or ())}
+        stopping = [unit for unit in (previous or {}).get("units", []) if unit["name"] not in stay]
         self.stop = [*reversed(stopping), *(self.units[name] for name in sorted(held & names))]
         self.debts = [debt for debt in units.debts(wanted) if debt["name"] not in held]
         self._restart_for_addresses()
@@ -41,27 +48,31 @@ class Change:
             if debt["action"] == "reload" and added.intersection(self.units[debt["name"]]["addresses"]):
                 debt["action"] = "restart"
 
-    def interrupts(self) -> bool:
-        """Return whether an instance that runs now would not run for a moment, or any more."""
+    def interrupts(self) -> set[str]:
+        """Name the instances that run now and would not run for a moment, or any more."""
         running = units.active_states([unit["name"] for unit in self.stop]) if self.stop else {}
-        return any(debt["action"] == "restart" and self.units[debt["name"]]["instance"] for debt in self.debts) or any(
-            state in units.GOOD for state in running.values()
-        )
+        stopped = [unit for unit in self.stop if running.get(unit["name"]) in units.GOOD]
+        restarted = [self.units[debt["name"]] for debt in self.debts if debt["action"] == "restart"]
+        return {unit["instance"] for unit in [*stopped, *restarted] if unit["instance"]}
 
     def stop_units(self, tell: Tell) -> list[Json]:
         """Stop what is wanted here no more, while its files are still there; return what was stopped."""
         running = units.active_states([unit["name"] for unit in self.stop]) if self.stop else {}
         stopped = []
         for unit in self.stop:
-            if running.get(unit["name"], "inactive") in ("inactive", "failed"):
+            if running.get(unit["name"], "inactive") == "inactive":
+                units.forget(unit["name"])
                 continue
             tell("progress", step=f"stopping {unit['name']}")
             units.stop(unit["name"], unit.get("stop_timeout", 30))
             stopped.append({"name": unit["name"], "action": "stop"})
         return stopped
 
-    def take_addresses(self, tell: Tell) -> None:
-        """Add what is missing; a new management address stands beside the old one."""
+    def take_addresses(self, tell: Tell, *, ask: bool) -> None:
+        """Add what is missing; a new management address stands beside the old one.
+
+        With `ask`, raise Failure for an address that answers on the network already: another server has it still.
+        """
         new = [self.management, *self.add] if self.management else self.add
         for address in new:
             tell("progress", step=f"adding address {address['address']}")
@@ -69,8 +80,10 @@ class Change:
                 raise Failure(
                     f"address {address['address']}", f"there is no interface {address['interface']} on this server"
                 )
+            if ask and address["address"] not in self.present:
+                addresses.refuse_taken(address["address"], address["interface"])
             addresses.add(address)
-        if self.gateway and self.gateway.get("gateway") and self.management:
+        if self.gateway and self.gateway.get("gateway"):
             addresses.set_gateway(self.gateway["gateway"], self.gateway["interface"])
 
     def release_addresses(self, tell: Tell) -> None:
@@ -100,8 +113,8 @@ class Change:
             health.probe(self.units[debt["name"]])
 
     def needs_confirmation(self, done: list[Json]) -> bool:
-        """Return whether the controller might have been shut out: another management address, or other rules."""
-        return bool(self.management) or any(action["name"] == "nftables.service" for action in done)
+        """Return whether the controller might have been shut out: another management address, rules, or sshd."""
+        return bool(self.management) or any(action["name"] in DOORS for action in done)
 
     def addresses(self) -> list[Json]:
         """Return what happens to addresses, for the result."""
@@ -110,6 +123,10 @@ class Change:
             added.insert(0, {"address": self.management["address"], "action": "add"})
         gone = [address for address, *_ in self.remove] + [address["address"] for address in self.retired]
         return added + [{"address": address, "action": "remove"} for address in gone]
+
+
+def _differs(address: Json, present: dict[str, tuple[str, int]]) -> bool:
+    return present.get(address["address"]) != (address["interface"], address["prefix"])
 
 
 def _retired(

@@ -1,12 +1,12 @@
 """Keep what this server knows of itself: the committed bundle, the journal, the lock and the highest run."""
 
-import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
-from .disk import WRITING, Json, canonical, read_bytes, read_json, remove, sync_directory, write_durably
+from .disk import WRITING, Json, canonical, gate, read_bytes, read_json, remove, sync_directory, write_durably
 from .failure import Failure
 
 DIRECTORY = "/var/lib/tandem"
@@ -60,14 +60,8 @@ class State:
             if run > self.highest_run():
                 write_durably(self.directory + "/run", str(run).encode())
 
-    @contextlib.contextmanager
-    def _announcing(self) -> Iterator[None]:
-        gate = os.open(self.directory + "/run.gate", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(gate, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(gate)
+    def _announcing(self) -> AbstractContextManager[None]:
+        return gate(self.directory + "/run.gate")
 
     def tidy(self) -> None:
         """Remove what a killed writer left half written; the caller holds the lock, or nobody else is at work yet."""

@@ -8,12 +8,13 @@ Whoever changes the installation holds the lease (lease.py).
 """
 
 import base64
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from .channel import Channel
-from .disk import Json, canonical, read_bytes, read_json, sync_directory, write_durably
+from .disk import Json, canonical, gate, read_bytes, read_json, sync_directory, write_durably
 from .failure import Failure
 from .files import digest
 from .lease import Lease
@@ -27,14 +28,11 @@ class Store:
 
     def __init__(self, directory: str = STORE) -> None:
         self.directory = directory
-        State().prepare()
-        for part in ("", "/blobs", "/configurations"):
-            if not os.path.isdir(directory + part):
-                os.mkdir(directory + part, 0o700)
 
     def state(self) -> Json:
         """Return the active number, all numbers, and where every server is."""
-        names = os.listdir(self.directory + "/configurations")
+        here = self.directory + "/configurations"
+        names = os.listdir(here) if os.path.isdir(here) else []
         return {
             "active": self.active(),
             "numbers": sorted(int(name[:-5]) for name in names if name.endswith(".json")),
@@ -56,9 +54,13 @@ class Store:
     def blob(self, name: str) -> bytes:
         """Return a blob; raise Failure naming it when it is missing or damaged."""
         data = read_bytes(self._path(name))
-        if data is None or digest(data) != name:
-            state = "missing" if data is None else "corrupted"
-            raise Failure("store", f"blob {name} is {state}; restore {self._path(name)} from a backup")
+        if data is None:
+            raise Failure("store", f"blob {name} is missing; restore {self._path(name)} from a backup")
+        if digest(data) != name:
+            os.rename(
+                self._path(name), self._path(name) + ".corrupted"
+            )  # so that it is stored anew when it comes again
+            raise Failure("store", f"blob {name} is corrupted; restore {self._path(name)} from a backup")
         return data
 
     def lacking(self, names: list[str]) -> list[str]:
@@ -68,28 +70,46 @@ class Store:
     def put(self, blobs: dict[str, str]) -> None:
         """Write blobs durably."""
         touched = set()
-        for name, text in blobs.items():
-            data = base64.b64decode(text)
-            if digest(data) != name:
-                raise Failure("store", f"blob {name} arrived damaged; try again")
-            path = self._path(name)
-            directory = os.path.dirname(path)
-            if not os.path.isdir(directory):
-                os.mkdir(directory, 0o700)
-                touched.add(os.path.dirname(directory))
-            write_durably(path, data)
-        for directory in touched:
-            sync_directory(directory)
+        with self._alone():
+            for name, text in blobs.items():
+                data = base64.b64decode(text)
+                if digest(data) != name:
+                    raise Failure("store", f"blob {name} arrived damaged; try again")
+                directory = os.path.dirname(self._path(name))
+                if not os.path.isdir(directory):
+                    os.mkdir(directory, 0o700)
+                    touched.add(os.path.dirname(directory))
+                write_durably(self._path(name), data)
+            for directory in touched:
+                sync_directory(directory)
 
     def add(self, configuration: Json) -> int:
         """Keep a configuration under the next number; one equal to the active or the newest keeps that one's number."""
-        numbers = self.state()["numbers"]
-        for known in (self.active(), *numbers[-1:]):
-            if known is not None and self.configuration(known)["digest"] == configuration["digest"]:
-                return int(known)
-        number = int(numbers[-1]) + 1 if numbers else 1
-        write_durably(f"{self.directory}/configurations/{number}.json", canonical({**configuration, "number": number}))
-        return number
+        with self._alone():
+            numbers = self.state()["numbers"]
+            active = self.active()
+            for known in [*([active] if active is not None else []), *numbers[-1:]]:
+                kept = self.configuration(known)
+                if kept["installation"] != configuration["installation"]:
+                    raise Failure(
+                        "store", f"holds configurations of {kept['installation']}, not of another installation"
+                    )
+                if kept["digest"] == configuration["digest"]:
+                    return int(known)
+            number = int(numbers[-1]) + 1 if numbers else 1
+            path = f"{self.directory}/configurations/{number}.json"
+            write_durably(path, canonical({**configuration, "number": number}))
+            return number
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let one writer in; the first one makes the directories."""
+        State().prepare()
+        for path in (self.directory, self.directory + "/blobs", self.directory + "/configurations"):
+            if not os.path.isdir(path):
+                os.mkdir(path, 0o700)
+        with gate(self.directory + "/store.gate"):
+            yield
 
     def activate(self, number: int, entry: Json) -> None:
         """Make a configuration the active one, and note who did it."""
@@ -122,7 +142,11 @@ def serve(channel: Channel) -> Json:
         try:
             channel.send("answer", value=_answer(store, lease, message))
         except Failure as failure:
-            channel.send("answer", failed=failure.message)
+            channel.send("answer", failed=f"{failure.what}: {failure.message}")
+        except OSError as error:
+            channel.send("answer", failed=f"{error.filename or 'store'}: {error.strerror}")
+        except ValueError as error:
+            channel.send("answer", failed=str(error))
     return {}
 
 

@@ -19,13 +19,14 @@ from collections.abc import Callable
 from . import units, validators
 from .channel import Listener
 from .contents import Contents
-from .disk import Json
+from .disk import Json, remove
 from .failure import Failure
 from .files import Files
 from .settle import Change
 from .state import RUNTIME, State
 
 CONFIRMATION = 30.0  # seconds for a new connection to come through
+MASKED_STOP = 60.0  # seconds for a unit of the distribution to stop
 
 
 class Transaction:
@@ -39,7 +40,7 @@ class Transaction:
         self.channel = channel
         self.files = Files(state.root)
         self.previous = state.manifest()
-        self.contents = Contents(request, channel)
+        self.contents = Contents(request, self.previous, channel)
         self.result: Json = {"changed": False, "files": [], "units": [], "addresses": []}
         self.retire: Callable[[], None] | None = None  # what is left to do once the connection has ended
         self._journal: Json = {}
@@ -71,8 +72,9 @@ class Transaction:
         if not operations and not change.debts and not change.stop and not change.addresses():
             self._note(change)
             return self.result
-        if self.request.get("quiet") and change.interrupts():
-            return {**self.result, "postponed": True}
+        foreseen = self.request.get("foreseen")
+        if foreseen is not None and (unforeseen := change.interrupts().difference(foreseen)):
+            return {**self.result, "postponed": sorted(unforeseen)}
         self.result["changed"] = True
         self.contents.fetch(operations)
         self._begin(operations)
@@ -80,17 +82,34 @@ class Transaction:
             self._stage(operations)
             self._carry_out(operations, change)
             self._commit(change)
-        except BaseException:
+        except BaseException as error:
             self.channel.send("progress", step="putting everything back")
-            self.result["undone"] = undo(self.state, self.channel) is not None
+            self.result["undone"] = self._undo(error)
             raise
         self._finish(change)
         return self.result
 
+    def _undo(self, error: BaseException) -> bool:
+        """Undo, and return whether there was anything to undo; raise Failure with both reasons when that fails too."""
+        try:
+            return undo(self.state, self.channel) is not None
+        except (Failure, OSError) as second:
+            message = f"{error}; and putting everything back failed: {second}; the next apply tries again"
+            raise Failure(error.what if isinstance(error, Failure) else "server", message) from error
+
     def _begin(self, operations: list[Json]) -> None:
         made = self.files.name(operations)
         self._journal = {"run": self.run, "operations": operations, "made": made, "bundle": self.bundle}
+        self._journal["foreign"] = self._foreign(operations)
         self._enter("staging")
+
+    def _foreign(self, operations: list[Json]) -> list[str]:
+        """Name the units that run now and are not Tandem's yet: an undo leaves them running."""
+        known = {unit["name"] for unit in (self.previous or {}).get("units", [])}
+        new = [unit["name"] for unit in self.bundle["units"] if unit["name"] not in known]
+        names = [*new, *units.masked(operations)]
+        states = units.active_states(names) if names else {}
+        return [name for name in names if states.get(name) in units.GOOD]
 
     def _enter(self, state: str) -> None:
         """Note durably how far the transaction is, unless a newer run has taken over."""
@@ -115,7 +134,10 @@ class Transaction:
         self._enter("settling")
         if units.concern_systemd(operations):
             units.daemon_reload()
-        change.take_addresses(tell)
+        for name in units.masked(operations):
+            if name in self._journal["foreign"]:  # masking alone does not stop what the distribution had started
+                units.stop(name, MASKED_STOP)
+        change.take_addresses(tell, ask=True)
         done = change.settle_units(tell)
         change.probe(tell)
         if change.needs_confirmation(done) and self.request.get("confirm", True):
@@ -129,6 +151,7 @@ class Transaction:
         self._enter("confirming")
         token = f"{RUNTIME}/confirmed-{self.run}"
         address = self.bundle["management"]["address"] if self.bundle.get("management") else None
+        remove(token)  # a second confirmation of an earlier step may have come late
         self.channel.send("confirm", run=self.run, address=address, moved=bool(change.management))
         deadline = time.monotonic() + CONFIRMATION
         while not os.path.exists(token):
@@ -202,12 +225,14 @@ def undo(state: State, channel: Listener) -> Json | None:
         if units.concern_systemd(journal["operations"]):
             units.daemon_reload()
         previous = state.manifest() or {"files": [], "addresses": [], "units": []}
-        change = Change(previous, journal["bundle"], previous.get("hold", []))
+        change = Change(previous, journal["bundle"], previous.get("hold", []), journal["foreign"])
         change.stop_units(channel.send)
-        change.take_addresses(channel.send)
-        for debt in change.debts:
+        change.take_addresses(channel.send, ask=False)
+        foreign = [(name, "restart") for name in journal["foreign"] if name not in change.units]
+        for name, action in [*((debt["name"], debt["action"]) for debt in change.debts), *foreign]:
+            channel.send("progress", step=f"{action}ing {name}")
             try:
-                units.act(debt["name"], debt["action"])
+                units.act(name, action)
             except Failure as failure:  # what did not run before need not run now
                 channel.send("progress", step=str(failure))
         change.release_addresses(channel.send)

@@ -12,7 +12,7 @@ from .failure import Failure
 from .state import RUNTIME
 
 GOOD = ("active", "reloading")
-PATIENCE = 120.0  # seconds for a unit to start, beyond which systemd's own limit has long struck
+PATIENCE = 1000.0  # seconds for a unit to start: longer than any unit's own limit, which says why
 
 
 def debts(bundle: Json) -> list[Json]:
@@ -25,11 +25,10 @@ def debts(bundle: Json) -> list[Json]:
     found = []
     for unit in units:
         name = unit["name"]
-        if states.get(name) == "activating":  # nobody knows which files it has read so far
-            found.append({"name": name, "action": "restart", "because": []})
-        elif states.get(name) not in GOOD:
+        stale = _stale(name, "restart", unit["restart"], digests)
+        if states.get(name) not in (*GOOD, "activating") or (states[name] == "activating" and not stale):
             found.append({"name": name, "action": "start", "because": []})
-        elif stale := _stale(name, "restart", unit["restart"], digests):
+        elif stale:
             found.append({"name": name, "action": "restart", "because": stale})
         elif stale := _stale(name, "reload", unit["reload"], digests):
             found.append({"name": name, "action": "reload", "because": stale})
@@ -73,6 +72,11 @@ def stop(name: str, timeout: float) -> None:
     if status and active_states([name]).get(name) in (*GOOD, "deactivating"):
         raise Failure(name, f"stop failed: {output.strip()}")
     run(["systemctl", "reset-failed", name])
+    forget(name)
+
+
+def forget(name: str) -> None:
+    """Remove the records of a unit that runs no more."""
     for effect in ("restart", "reload"):
         try:
             os.unlink(f"{RUNTIME}/units/{name}.{effect}")
@@ -90,6 +94,12 @@ def daemon_reload() -> None:
 def concern_systemd(operations: list[Json]) -> bool:
     """Return whether operations touch files that systemd itself reads."""
     return any(operation["path"].startswith("/etc/systemd/system/") for operation in operations)
+
+
+def masked(operations: list[Json]) -> list[str]:
+    """Name the units that operations mask."""
+    masks = [operation for operation in operations if (operation["entry"] or {}).get("target") == "/dev/null"]
+    return [os.path.basename(operation["path"]) for operation in masks]
 
 
 def last_words(name: str, lines: int = 15) -> str:

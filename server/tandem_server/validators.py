@@ -9,7 +9,6 @@ import ctypes
 import os
 import shutil
 import sys
-import traceback
 from collections.abc import Iterable
 
 from .command import run
@@ -21,6 +20,7 @@ CLONE_NEWNET = 0x40000000
 MS_REC = 0x4000
 MS_PRIVATE = 1 << 18
 TIMEOUT = 60.0
+OUTPUT = 20_000  # characters of what a validator says; its last ones say why
 
 
 def concerned(validators: Iterable[Json], operations: list[Json]) -> list[Json]:
@@ -65,13 +65,12 @@ def _judge(writer: int, validators: list[Json], operations: list[Json]) -> None:
             # each in a mount namespace of its own: a validator may cover more than the staged files
             code, output = run(["unshare", "--mount", "--", *validator["command"]], TIMEOUT)
             if code:
-                os.write(
-                    writer, f"{validator['name']}\nrefused the new configuration: {output.strip()}".encode()[-60000:]
-                )
+                said = output.strip()[-OUTPUT:]
+                os.write(writer, f"{validator['name']}\nrefused the new configuration: {said}".encode())
                 status = 1
                 break
-    except Exception:  # noqa: BLE001  a child process has nobody to raise to
-        os.write(writer, f"validators\ncould not be run: {traceback.format_exc()}".encode())
+    except Exception as error:  # noqa: BLE001  a child process has nobody to raise to
+        os.write(writer, f"validators\ncould not be run: {error!r}".encode())
     finally:
         sys.stdout.flush()
         os._exit(status)
@@ -87,7 +86,7 @@ def _cover(operations: list[Json]) -> None:
     staged = {}
     for operation in operations:  # read the staged files before anything covers them
         staged[operation["path"]] = operation["new"] if operation["entry"] else None
-    tops = sorted({"/" + path.split("/")[1] for path in staged})
+    tops = sorted({"/var", *("/" + path.split("/")[1] for path in staged)})  # a validator may write there
     memory = "/run/tandem/validation"
     os.makedirs(memory, 0o700, exist_ok=True)
     _check(libc.mount(b"tandem", memory.encode(), b"tmpfs", 0, b"mode=0700"), "mount tmpfs")

@@ -2,12 +2,12 @@
 
 import contextlib
 import os
-import random
 import signal
 import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import Self
 
 from tests.fleet.fleet import ROOT, Fleet
 from tests.fleet.stops import site
@@ -20,21 +20,21 @@ class Apply:
 
     def __init__(self, fleet: Fleet, *words: str) -> None:
         self.fleet = fleet
-        self._mark = f"{MARK}={random.randrange(2**64):x}"
+        self._mark = f"{MARK}={os.urandom(8).hex()}"
         name, _, value = self._mark.partition("=")
-        path = os.pathsep.join([site(fleet.directory.parent / "site"), *fleet.environment.get("PYTHONPATH", "").split(os.pathsep)])
-        self._said = tempfile.TemporaryFile("w+")
+        path = [site(fleet.directory.parent / "site"), *fleet.environment.get("PYTHONPATH", "").split(os.pathsep)]
+        self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115  closed with this context
         self.process = subprocess.Popen(
             fleet.argv("apply", *words),
             cwd=ROOT,
-            env={**fleet.environment, name: value, "PYTHONPATH": path.rstrip(os.pathsep)},
+            env={**fleet.environment, name: value, "PYTHONPATH": os.pathsep.join(filter(None, path))},
             stdin=subprocess.DEVNULL,
             stdout=self._said,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
 
-    def __enter__(self) -> "Apply":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

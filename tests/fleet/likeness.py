@@ -1,4 +1,4 @@
-"""See everything on servers that must be alike wherever they come from: what Tandem owns, and whatever else is in its places."""
+"""See everything on servers that must be alike wherever they come from: what is where Tandem writes."""
 
 import json
 from typing import Any
@@ -8,20 +8,30 @@ from tests.fleet.traces import LOOK, PLACES, Traces
 
 STATE = "/var/lib/tandem"
 # what each lab has of its own, and what each system writes by itself
-OWN = ("/etc/ssh/ssh_host_", "/etc/ssh/authorized_keys/ansible", "/etc/resolv.conf", "/etc/machine-id", "/etc/.pwd.lock", "/etc/adjtime", "/etc/mtab")
+OWN = (
+    "/etc/ssh/ssh_host_",
+    "/etc/ssh/authorized_keys/ansible",
+    "/etc/resolv.conf",
+    "/etc/machine-id",
+    "/etc/.pwd.lock",
+    "/etc/adjtime",
+    "/etc/mtab",
+)
 NUMBERED = ("run", "run.gate", "lock", "store")
 
 Likeness = dict[str, dict[str, Any]]  # by server: what is at each path, and each part of the manifest
 
 
 def likeness(fleet: Fleet) -> Likeness:
-    """Return, by server, every file where Tandem writes, and the manifest without its number; the store must be sound."""
+    """Return every file where Tandem writes, and the manifest without its number; require that the store is sound."""
     found: Likeness = {}
     for server in fleet.servers:
         seen: Traces = json.loads(fleet.do(server, "python3", "-c", LOOK, *PLACES, STATE))
         manifest = json.loads(fleet.text(server, f"{STATE}/bundle.json"))
         parts = {f"manifest: {key}": part for key, part in manifest.items() if key != "number"}
-        kept = {path: what for path, what in seen.items() if not path.startswith(OWN) and path != f"{STATE}/bundle.json"}
+        kept = {
+            path: what for path, what in seen.items() if not path.startswith(OWN) and path != f"{STATE}/bundle.json"
+        }
         found[server] = {path: what for path, what in kept.items() if not _is_numbered(path)} | parts
         for path, what in seen.items():
             if path.startswith(f"{STATE}/store/blobs/") and len(what) > 3:

@@ -7,8 +7,6 @@ program as it ships. A moment is `<state> <number>`: `placing 4` is before the f
 `undoing` begins when files are put back, and `committed` when the journal says so.
 """
 
-import json
-import os
 import subprocess
 import time
 from pathlib import Path

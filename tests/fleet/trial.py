@@ -23,7 +23,7 @@ class Outcome:
 
 
 class Trial:
-    """The small installation between two configurations, `here` and `there`, that differ in everything on every server."""
+    """The small installation between two configurations, `here` and `there`, that differ on every server."""
 
     def __init__(self, fleet: Fleet) -> None:
         self.fleet = fleet
@@ -61,7 +61,7 @@ class Trial:
         assert set(self.whole("old").all().values()) == {"old"}
 
     def measure(self) -> None:
-        """Go to the other configuration unbroken; note how many steps each server has in each state, and the seconds."""
+        """Go to the other configuration unbroken; note the steps of each server in each state, and the seconds."""
         stops = {server: Stop(self.fleet, server) for server in self.fleet.servers}
         self._write(self.goal)
         started = time.monotonic()
@@ -87,7 +87,7 @@ class Trial:
         self.at = self.at if wanted == "old" else self.goal
 
     def broken(self, fault: str, server: str, stop: Stop | None, *, after: float = 0, back: bool = False) -> Outcome:
-        """Start towards the other configuration; let a fault happen at a stop, or after so many seconds; mend and go on.
+        """Start towards the other configuration, let a fault happen at a stop or after so many seconds, mend and go on.
 
         With `back`, what is wanted afterwards is the configuration there was before.
         """
@@ -111,7 +111,7 @@ class Trial:
         return outcome
 
     def short(self, server: str, place: str, state: str) -> str:
-        """Go to the other configuration while a directory runs out of space at a state; return the line about the server.
+        """Go to the other configuration while a directory runs full at a state; return the line about the server.
 
         The state is `journal`, `staging`, or `placing`. Requires that the server stands on the old configuration then.
         """
@@ -153,22 +153,33 @@ class Trial:
         stood = {}
         for name in self.fleet.servers:
             alone(self.fleet, name)
-            if fault == PROGRAM_KILLED and name == server and self.fleet.lab.exec(name, ["test", "-e", "/var/lib/tandem/journal.json"]).returncode == 0:
+            if fault == PROGRAM_KILLED and name == server and self._has_journal(name):
                 stood[name] = "journal"  # nobody has been there since: the next run undoes it
             else:
                 stood[name] = self.whole().on(name)
         return stood
 
+    def _has_journal(self, server: str) -> bool:
+        return self.fleet.lab.exec(server, ["test", "-e", "/var/lib/tandem/journal.json"]).returncode == 0
+
 
 def change(fleet: Fleet) -> None:
-    """Edit the small installation: an instance with its address moves, one is new, one goes, a management address changes.
+    """Edit the small installation: an instance moves with its address, one comes, one goes, a server moves.
 
     Besides, options change that restart (billing-1, all log senders) and reload (web-1), and the firewalls follow.
     """
-    fleet.edit("installation.yml", "South: {site: home, address: 198.19.0.13", "South: {site: home, address: 198.19.0.23")
+    fleet.edit(
+        "installation.yml", "South: {site: home, address: 198.19.0.13", "South: {site: home, address: 198.19.0.23"
+    )
     fleet.edit("installation.yml", "billing-2: {server: South", "billing-2: {server: West")
-    fleet.edit("installation.yml", "web-2: {server: West, address: 198.19.1.32}", "web-3: {server: South, address: 198.19.1.33}")
+    fleet.edit(
+        "installation.yml",
+        "web-2: {server: West, address: 198.19.1.32}",
+        "web-3: {server: South, address: 198.19.1.33}",
+    )
     (fleet.directory / "options/web_suite/web/web-2.yml").unlink()
     fleet.write("options/web_suite/web/web-1.yml", "web:\n  timeouts:\n    keepalive: 40\n  listen:\n    port: 8080\n")
-    fleet.write("options/cluster_suite/billing/billing-1.yml", "billing_engine:\n  replies:\n    no_funds: Nothing left\n")
+    fleet.write(
+        "options/cluster_suite/billing/billing-1.yml", "billing_engine:\n  replies:\n    no_funds: Nothing left\n"
+    )
     fleet.edit("options/installation.yml", "level: notice", "level: info")

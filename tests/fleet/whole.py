@@ -84,13 +84,20 @@ class Whole:
                 assert len(good) == 1 or len({json.dumps(bundles[name]) for name in good}) == 1
                 return good[0]
             if time.monotonic() > deadline:
-                raise AssertionError(f"{server} is on none: " + "; ".join(f"not {name}: {why}" for name, why in wrong.items()))
+                raise AssertionError(
+                    f"{server} is on none: " + "; ".join(f"not {name}: {why}" for name, why in wrong.items())
+                )
             time.sleep(0.3)
 
     def all(self, patience: float = PATIENCE) -> dict[str, str]:
         """Return which candidate every server is on; fail also where an address is on two of them."""
         found = {server: self.on(server, patience) for server in self.fleet.servers}
-        addresses = [address for server in self.fleet.servers for address in sorted(self.fleet.addresses(server)) if address != "127.0.0.1"]
+        addresses = [
+            address
+            for server in self.fleet.servers
+            for address in sorted(self.fleet.addresses(server))
+            if address != "127.0.0.1"
+        ]
         assert len(addresses) == len(set(addresses)), f"an address is on two servers: {addresses}"
         return found
 
@@ -105,7 +112,11 @@ class Whole:
     def _differences(self, seen: Json, bundle: Json, bundles: Mapping[str, Json]) -> list[str]:
         """Return all in which a server is not as a bundle says; nothing of another candidate may be there."""
         wanted = {entry["path"]: _form(entry) for entry in bundle["files"]}
-        wrong = [f"{path} is {seen['files'].get(path)}" for path in {*wanted, *seen["files"]} if seen["files"].get(path) != wanted.get(path)]
+        wrong = [
+            f"{path} is {seen['files'].get(path)}"
+            for path in {*wanted, *seen["files"]}
+            if seen["files"].get(path) != wanted.get(path)
+        ]
         manifest = seen["manifest"] or {}
         hold = set(manifest.get("hold", [])) & _moving(bundle, bundles)
         wrong += [f"the manifest has other {key}" for key in bundle if manifest.get(key) != bundle[key]]
@@ -140,11 +151,13 @@ def _stale(records: Mapping[str, Mapping[str, str]], bundle: Json, running: Mapp
         for name, unit in running.items()
         for effect in ("restart", "reload")
     }
-    return [f"the record {name} is of other files" for name in {*wanted, *records} if records.get(name) != wanted.get(name)]
+    return [
+        f"the record {name} is of other files" for name in {*wanted, *records} if records.get(name) != wanted.get(name)
+    ]
 
 
 def private_names(fleet: Fleet, server: str) -> list[str]:
-    """Return Tandem's private names anywhere on a server's disk, whole or half written; a blob may await its next try."""
+    """Return Tandem's private names anywhere on a server's disk, whole or half written."""
     top = fleet.lab.path(server)
     found = []
     for folder, folders, names in os.walk(top):

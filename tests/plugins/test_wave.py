@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 
 def step(server: str, *, interrupts: bool = True) -> Json:
-    return {"server": server, "hold": [], "interrupts": interrupts}
+    return {"server": server, "hold": [], "instances": None if interrupts else []}
 
 
 @pytest.fixture

@@ -62,7 +62,11 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 @pytest.fixture(scope="session")
 def matrix(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Matrix]:
     """Return the matrix of the scenarios that were selected, which has begun to work."""
-    chosen = [item.callspec.params["scenario"] for item in request.session.items if "scenario" in getattr(getattr(item, "callspec", None), "params", {})]
+    chosen = [
+        item.callspec.params["scenario"]
+        for item in request.session.items
+        if "scenario" in getattr(getattr(item, "callspec", None), "params", {})
+    ]
     found = Matrix(chosen, tmp_path_factory)
     try:
         found.start()

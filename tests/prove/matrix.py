@@ -28,7 +28,10 @@ class Matrix:
         for scenario in scenarios:
             self._waiting.put(scenario)
         top = base.mktemp("matrix")
-        self.fleets = [Fleet("small", fleets_directory(top, number), f"test-prove{number}-{os.getpid()}") for number in range(FLEETS)]
+        self.fleets = [
+            Fleet("small", fleets_directory(top, number), f"test-prove{number}-{os.getpid()}")
+            for number in range(FLEETS)
+        ]
         self.trials: list[Trial] = []
         self._threads = [Thread(target=self._work, args=(fleet,)) for fleet in self.fleets]
 
@@ -84,4 +87,6 @@ def try_out(scenario: Scenario, trial: Trial) -> Outcome:
     refused = scenario.state == "undoing"
     steps = 12 if refused else trial.steps[trial.goal][scenario.server, scenario.state]
     moment = f"{scenario.state} {int(scenario.share * (steps - 1))}"
-    return trial.broken(scenario.fault, scenario.server, Stop(trial.fleet, scenario.server, moment, refused=refused), back=scenario.back)
+    return trial.broken(
+        scenario.fault, scenario.server, Stop(trial.fleet, scenario.server, moment, refused=refused), back=scenario.back
+    )

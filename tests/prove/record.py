@@ -16,11 +16,12 @@ PAGE = ROOT / "docs" / "proofs.md"
 HEAD = """# Proofs
 
 `make prove` breaks an apply at every moment that matters, mends what it broke, looks where every server stands before
-anything is applied, applies again, and looks again. It wrote this page. *Held* means: before anything was applied, every
-server was wholly on the old or wholly on the new configuration (the number of each stands in brackets; *half* is a
-server whose program was killed, before the next run undid that), and the next apply brought all servers to what was
-wanted, by itself. A server is on a configuration when all files and links, their modes and owners, the addresses, the
-units that run and the files these started with are the configuration's, and nothing else of Tandem is there.
+anything is applied, applies again, and looks again. It wrote this page. *Held* means: before anything was applied,
+every server was wholly on the old or wholly on the new configuration (the number of each stands in brackets; *half*
+is a server whose program was killed, before the next run undid that), and the next apply brought all servers to
+what was wanted, by itself. A server is on a configuration when all files and links, their modes and owners, the
+addresses, the units that run and the files these started with are the configuration's, and nothing else of Tandem
+is there.
 """
 
 
@@ -58,9 +59,13 @@ class Record:
 
     def _summary(self) -> list[str]:
         total = sum((count for count in self.rows.values()), Counter())
-        verdict = f"**{total['failed']} of {total['failed'] + total['proven']} FAILED**" if self.failures else f"all {total['proven']} held"
+        verdict = (
+            f"**{total['failed']} of {total['failed'] + total['proven']} FAILED**"
+            if self.failures
+            else f"all {total['proven']} held"
+        )
         facts = {
-            "Commit": _git("rev-parse", "--short=12", "HEAD") + (" with changes" if _git("status", "--porcelain", "--", "src", "server", "roles", "playbooks", "plugins") else ""),
+            "Commit": _git("describe", "--always", "--dirty=, with changes", "--abbrev=12", "--exclude=*"),
             "Date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
             "Seed": f"{self.seed} (`make prove SEED={self.seed}` repeats it)",
             "Result": verdict,
@@ -90,7 +95,8 @@ def _cell(count: Counter[str] | None) -> str:
 
 
 def _git(*words: str) -> str:
-    return subprocess.run(["git", "-C", ROOT, *words], capture_output=True, text=True, check=False).stdout.strip() or "none"
+    done = subprocess.run(["git", "-C", ROOT, *words], capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "none"
 
 
 def seed_of(text: str | None) -> int:

@@ -13,7 +13,14 @@ SEED = seed_of(os.environ.get("SEED"))
 MOMENTS = int(os.environ.get("MOMENTS") or 30)
 SERVERS = ("East", "South", "West")
 # Where in each state the program is stopped: a share of the steps it takes there.
-STATES = {"staging": (0.5,), "placing": (0.0, 0.6), "settling": (0.0, 0.6), "confirming": (0.0,), "committed": (0.5,), "undoing": (0.5,)}
+STATES = {
+    "staging": (0.5,),
+    "placing": (0.0, 0.6),
+    "settling": (0.0, 0.6),
+    "confirming": (0.0,),
+    "committed": (0.5,),
+    "undoing": (0.5,),
+}
 
 
 @dataclass(frozen=True)
@@ -48,10 +55,12 @@ def scenarios() -> list[Scenario]:
     for state, shares in STATES.items():
         for share in shares:
             for fault in FAULTS:
-                dice = random.Random(f"{SEED} {state} {share} {fault}")
+                dice = random.Random(f"{SEED} {state} {share} {fault}")  # noqa: S311  repeatable on purpose
                 found.append(Scenario(len(found), fault, state, share, dice.choice(SERVERS), dice.random() < 0.2))
     for moment in range(MOMENTS):
-        dice = random.Random(f"{SEED} moment {moment}")
+        dice = random.Random(f"{SEED} moment {moment}")  # noqa: S311  repeatable on purpose
         fault = FAULTS[moment % len(FAULTS)]
-        found.append(Scenario(len(found), fault, "any", dice.random(), dice.choice(("North", *SERVERS)), dice.random() < 0.3))
+        found.append(
+            Scenario(len(found), fault, "any", dice.random(), dice.choice(("North", *SERVERS)), dice.random() < 0.3)
+        )
     return found

@@ -85,7 +85,7 @@ class Steps:
         self._waiting.communicate()
 
     def cut(self, moment: str, second: int | None) -> str:
-        """Cut the power at a moment, and again at the given step of the recovery; return where the server then stands."""
+        """Cut the power at a moment, and again at a step of the recovery; return where the server then stands."""
         assert self._stop(moment), f"{moment} was not reached"
         self.fleet.lab.cut(self.server)
         self._gone()
@@ -105,11 +105,15 @@ class Steps:
         (disk / OF_THE_TEST[0] / "test.conf").write_text(DROP_IN)
         first = f"import os\nos.makedirs({HERE!r}, exist_ok=True)\nopen({HERE + '/hold'!r}, 'w').close()\n"
         script = Stop.text(moment)
-        (disk / OF_THE_TEST[1] / "launch.py").write_text(first + f"open({HERE + '/stop.py'!r}, 'w').write({script!r})\n" + LAUNCH)
+        (disk / OF_THE_TEST[1] / "launch.py").write_text(
+            first + f"open({HERE + '/stop.py'!r}, 'w').write({script!r})\n" + LAUNCH
+        )
         self.fleet.lab.on(self.server)
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
-            seen = self.fleet.lab.exec(self.server, ["sh", "-c", f"test -e {HERE}/reached || systemctl is-active --quiet tandem-recover"])
+            seen = self.fleet.lab.exec(
+                self.server, ["sh", "-c", f"test -e {HERE}/reached || systemctl is-active --quiet tandem-recover"]
+            )
             if seen.returncode == 0:
                 break
             time.sleep(0.05)
@@ -118,14 +122,14 @@ class Steps:
             shutil.rmtree(disk / path)
 
     def kill(self, moment: str, second: int) -> str:
-        """Kill the program at a moment, and the next one at a step of its undoing; return where the one after arrives."""
+        """Kill the program at a moment, and the next at a step of its undoing; return where the one after arrives."""
         assert self._stop(moment), f"{moment} was not reached"
         self._kill()
         if self._stop(f"undoing {second}", "old"):
             self._kill()
         else:
             self._gone()
-        goal = random.Random(f"{moment} {second}").choice(("old", "new"))
+        goal = random.Random(f"{moment} {second}").choice(("old", "new"))  # noqa: S311  repeatable on purpose
         self.apply(goal)
         if goal == "new":
             self.apply("old")

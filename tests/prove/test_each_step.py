@@ -1,4 +1,4 @@
-"""A power cut, and a kill of the server program, before every single step of a transaction, and in the midst of undoing it.
+"""A power cut, and a kill of the server program, before every step of a transaction, and in the midst of undoing it.
 
 The first comes between any two file operations; half of the second hit the recovery from the first.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Iterator
 
 import pytest
 
@@ -21,29 +22,35 @@ TABLE = "On the server, step by step"
 
 
 @pytest.fixture(scope="module", params=["South", "West"])
-def steps(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, record: Record) -> Steps:
+def steps(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, record: Record) -> Iterator[Steps]:
     """Return a server that loses an address and an instance on the way, and gets others."""
     fleet = Fleet("small", tmp_path_factory.mktemp(request.param), f"test-steps-{os.getpid()}")
-    request.addfinalizer(lambda: fleet.lab.down(purge=True))
-    fleet.lab.up()
-    trial = Trial(fleet)
-    trial.begin()
-    if request.param == "West":  # from there it gives the address back that South has here
-        trial.measure()
-    found = Steps(trial, request.param)
-    found.measure()
-    record.notes.append(f"{request.param}: {len(found.moments)} steps in a transaction")
-    return found
+    try:
+        fleet.lab.up()
+        trial = Trial(fleet)
+        trial.begin()
+        if request.param == "West":  # from there it gives the address back that South has here
+            trial.measure()
+        found = Steps(trial, request.param)
+        found.measure()
+        record.notes.append(f"{request.param}: {len(found.moments)} steps in a transaction")
+        yield found
+    finally:
+        fleet.lab.down(purge=True)
 
 
 def chosen(steps: Steps, dice: random.Random, every: int) -> list[str]:
     """Return the moments to break at: of placing all, of the other states one in so many, from a place by chance."""
     offset = dice.randrange(every)
-    return [moment for number, moment in enumerate(steps.moments) if moment.startswith("placing") or number % every == offset]
+    return [
+        moment
+        for number, moment in enumerate(steps.moments)
+        if moment.startswith("placing") or number % every == offset
+    ]
 
 
 def test_power_cut_before_each_step(steps: Steps, record: Record) -> None:
-    dice = random.Random(f"{SEED} cut {steps.server}")
+    dice = random.Random(f"{SEED} cut {steps.server}")  # noqa: S311  repeatable on purpose
     failed = []
     for moment in chosen(steps, dice, 4 * EVERY):
         second = dice.randrange(20) if dice.random() < 0.5 else None
@@ -58,7 +65,7 @@ def test_power_cut_before_each_step(steps: Steps, record: Record) -> None:
 
 
 def test_server_program_killed_before_each_step(steps: Steps, record: Record) -> None:
-    dice = random.Random(f"{SEED} kill {steps.server}")
+    dice = random.Random(f"{SEED} kill {steps.server}")  # noqa: S311  repeatable on purpose
     failed = []
     for moment in chosen(steps, dice, 6 * EVERY)[:: 2 * EVERY]:
         second = dice.randrange(20)

@@ -1,4 +1,4 @@
-"""Every fault at every state of the journal and at random moments, on the whole way from the controller to the servers."""
+"""Every fault at every state of the journal and at random moments, from the controller to the servers."""
 
 from __future__ import annotations
 

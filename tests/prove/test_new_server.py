@@ -1,4 +1,4 @@
-"""A power cut during the first apply of a server built from nothing: it boots as from the factory, and the next apply serves it."""
+"""A power cut in the first apply of a server built from nothing: it boots as from the factory."""
 
 import json
 

@@ -15,7 +15,9 @@ from tandem.configuration.canonical import digest
 from tandem.errors import TandemError
 
 Json = dict[str, Any]
-SILENCE = 240.0  # seconds without a line from a server, longer than any step there may take
+SILENCE = (
+    1200.0  # seconds without a line from a server, longer than any step there may take; a dead one is noticed by ssh
+)
 LINE = 256 * 1024 * 1024  # bytes; a line may carry the contents of files
 
 # Runs the installed program when it is the wanted one, and otherwise asks for it; reads the request before that, so

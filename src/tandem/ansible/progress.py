@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 
 from ansible.utils.display import Display
@@ -26,12 +27,16 @@ def end_with_command() -> None:
         ctypes.CDLL(None).prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
 
 
+LOCK = threading.Lock()
+
+
 def emit(event: str, **fields: object) -> None:
     """Tell the command line of an event; without one, nobody."""
     path = os.environ.get(VARIABLE)
     if path:
-        with Path(path).open("a") as file:
-            file.write(json.dumps({"event": event, **fields}) + "\n")
+        line = json.dumps({"event": event, **fields}).encode() + b"\n"
+        with LOCK, Path(path).open("ab", buffering=0) as file:  # several threads tell of progress
+            file.write(line)
 
 
 def tell(server: str, step: str) -> None:

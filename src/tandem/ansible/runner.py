@@ -102,6 +102,8 @@ def _environment() -> dict[str, str]:
         "PATH": path if beside in path.split(":") else f"{beside}:{path}",
         "ANSIBLE_CONFIG": str(project_directory() / "ansible.cfg"),
     }
+    # ansible-runner would switch it off; here it is Ansible's default unless the operator says otherwise
+    kept["ANSIBLE_HOST_KEY_CHECKING"] = os.environ.get("ANSIBLE_HOST_KEY_CHECKING", "True")
     return {**kept, "LC_ALL": os.environ.get("LC_ALL") or "C.UTF-8"}
 
 

@@ -85,14 +85,17 @@ class Session:
     async def _connect(self) -> None:
         refusals = []
         for way in self._ways:
-            conversation = await self._exit.enter_async_context(converse(way, {"verb": "store"}))
+            request = {"verb": "store", "server": way.server}
+            conversation = await self._exit.enter_async_context(converse(way, request))
             try:
-                await conversation.receive()  # "ready"
+                answer = await conversation.receive()
             except Unreachable as error:
                 refusals.append(f"{way}: {error}")
-            else:
+                continue
+            if answer["event"] == "ready":
                 self._conversation = conversation
                 return
+            refusals.append(f"{way}: {answer['failed']['message']}")
         raise Unreachable("; ".join(refusals))
 
     async def _ask(self, do: str, **fields: object) -> Any:
@@ -103,8 +106,9 @@ class Session:
             except Unreachable:  # the configuration server may have moved to another address, or restarted
                 await self._connect()
                 answer = await self._exchange(do, fields)
-        if "failed" in answer:
-            raise Failed(f"configuration server: {answer['failed']}")
+        if failed := answer.get("failed"):  # of one answer in words, of the whole session as a result
+            reason = failed if isinstance(failed, str) else f"{failed['what']}: {failed['message']}"
+            raise Failed(f"configuration server: {reason}")
         return answer["value"]
 
     async def _exchange(self, do: str, fields: Mapping[str, object]) -> dict[str, Any]:
@@ -171,8 +175,8 @@ class Session:
         number: int = self.ask("add", configuration=record)
         return number
 
-    def acquire(self, holder: str, *, take_over: bool) -> tuple[int, str | None]:
-        """Take the installation's lease; return the run's number, and who held the lease that had expired.
+    def acquire(self, holder: str, *, take_over: bool) -> tuple[int, str]:
+        """Take the installation's lease; return the run's number, and from whom it was taken, in words.
 
         Wait for a lease whose holder seems dead to expire; raise Failed at once when it is being renewed.
         """
@@ -180,8 +184,9 @@ class Session:
         while True:
             answer = self.ask("acquire", holder=holder, take_over=take_over)
             if "run" in answer:
-                expired = answer["expired"]
-                return answer["run"], f"run {expired['run']} of {expired['holder']}" if expired else None
+                taken = answer["taken"]
+                ended = ", which had not ended properly" if taken and taken["expired"] else ""
+                return answer["run"], f"took over from run {taken['run']} of {taken['holder']}{ended}" if taken else ""
             held = answer["held"]
             first = held["renewed"] if first is None else first
             if held["renewed"] != first:
@@ -201,6 +206,8 @@ class Session:
             yield
         finally:
             task.cancel()
+        if task.done() and not task.cancelled() and (lost := task.exception()):
+            raise lost
 
     async def _renew(self, run: int) -> None:
         while True:

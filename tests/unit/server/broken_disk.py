@@ -1,4 +1,4 @@
-"""Break the disk under a program: power that goes, and space that runs out, at any system call that changes something."""
+"""Break the disk under a program: power that goes, and space that runs out, at any call that changes something."""
 
 from __future__ import annotations
 

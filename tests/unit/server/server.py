@@ -70,7 +70,7 @@ def boots(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def is_only_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep a transaction from looking at this machine's addresses, and from waiting for its disk, which never loses power here."""
+    """Keep a transaction from looking at this machine's addresses, and from waiting for its disk."""
     monkeypatch.setattr(settle.addresses, "present", dict)
     monkeypatch.setattr(os, "fsync", lambda _: None)
 
@@ -86,5 +86,11 @@ def tree(root: Path) -> Tree:
             content: str | bytes | None = os.readlink(path)
         else:
             content = path.read_bytes() if path.is_file() else None
-        found[name] = (oct(stat.S_IMODE(status.st_mode)), status.st_uid, status.st_gid, stat.S_IFMT(status.st_mode), content)
+        found[name] = (
+            oct(stat.S_IMODE(status.st_mode)),
+            status.st_uid,
+            status.st_gid,
+            stat.S_IFMT(status.st_mode),
+            content,
+        )
     return found

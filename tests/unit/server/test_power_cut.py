@@ -22,13 +22,17 @@ FILES = st.tuples(st.sampled_from(["0644", "0600", "4750"]), st.sampled_from([""
 LINKS = st.tuples(st.just("link"), st.sampled_from(["/dev/null", "a.conf"]))
 WANTED = st.dictionaries(st.sampled_from(PATHS), FILES | LINKS)
 DRIFT = st.dictionaries(st.sampled_from(PATHS), st.sampled_from(["gone", "changed", "a link", "foreign beside it"]))
-quickly = settings(max_examples=6, phases=[Phase.generate], suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+quickly = settings(
+    max_examples=6, phases=[Phase.generate], suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
 
 
 class World:
     """A server that is on one configuration and is about to go to another, as often as a test likes."""
 
-    def __init__(self, directory: Path, old: dict[str, tuple[str, str]], new: dict[str, tuple[str, str]], drift: dict[str, str]) -> None:
+    def __init__(
+        self, directory: Path, old: dict[str, tuple[str, str]], new: dict[str, tuple[str, str]], drift: dict[str, str]
+    ) -> None:
         self.directory = directory
         self.new = new
         self.origin = directory / "origin"
@@ -100,7 +104,7 @@ def worlds(directory: Path) -> Iterator[Path]:
 @given(old=WANTED, new=WANTED, drift=DRIFT)
 def check_every_cut(make: Iterator[Path], monkeypatch: pytest.MonkeyPatch, old, new, drift) -> None:  # type: ignore[no-untyped-def]
     world = World(next(make), old, new, drift)
-    dice = random.Random(repr((old, new, drift)))
+    dice = random.Random(repr((old, new, drift)))  # noqa: S311  repeatable on purpose
     for moment in range(len(world.disk.log)):
         root = world.fresh()
         with disk(root, cut_at=moment), pytest.raises(PowerCut):
@@ -116,7 +120,9 @@ def check_every_cut(make: Iterator[Path], monkeypatch: pytest.MonkeyPatch, old, 
         assert world.is_whole(root) == "new" or world.before == world.after
 
 
-def test_power_cut_at_every_system_call_leaves_the_old_or_the_new_files(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_power_cut_at_every_system_call_leaves_the_old_or_the_new_files(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     check_every_cut(worlds(directory), monkeypatch)
 
 
@@ -129,10 +135,11 @@ def check_every_shortage(make: Iterator[Path], old, new, drift) -> None:  # type
         with disk(root, full_at=moment) as full:
             try:
                 server.apply(root, new, 2)
-                wanted = "new"
+                wanted, said = "new", "enough space"
             except (Failure, OSError) as error:
-                assert "space" in str(error), "the message says what is short"
-                wanted = "new" if "is in place" in str(error) else "old"
+                said = str(error)
+                wanted = "new" if "is in place" in said else "old"
+        assert "space" in said, "the message says what is short"
         if wanted == "new":
             server.apply(root, new, 2, run=3)
         assert world.is_whole(root) == wanted or world.before == world.after, full.log[moment:]
@@ -147,7 +154,9 @@ def test_what_the_journal_relies_on_is_durable_before_it(directory: Path) -> Non
     new = {"/etc/a.conf": ("0644", "two\n"), "/usr/lib/f/g": ("link", "/dev/null"), "/usr/lib/f/h": ("0600", "new\n")}
     log = World(directory / "world", old, new, {}).disk.log
     journal = "/var/lib/tandem/journal.json"
-    staging, placing, settling, committed = (n for n, call in enumerate(log) if call == ("rename", journal + ".tandem-writing"))
+    staging, placing, settling, committed = (
+        n for n, call in enumerate(log) if call == ("rename", journal + ".tandem-writing")
+    )
     staged, placed = log[staging:placing], log[placing:settling]
     for path in ("/etc/.tandem-0.new", "/usr/lib/f/.tandem-3.new"):
         assert staged.index(("write", path)) < staged.index(("fsync", path))
@@ -157,6 +166,10 @@ def test_what_the_journal_relies_on_is_durable_before_it(directory: Path) -> Non
     for folder in ("/usr", "/usr/lib"):
         assert ("fsync", folder) in staged, "a directory that was made"
     for folder in ("/etc", "/etc/b", "/usr/lib/f"):
-        last = max(n for n, (call, path) in enumerate(placed) if call in ("rename", "unlink") and str(Path(path).parent) == folder)
+        last = max(
+            n
+            for n, (call, path) in enumerate(placed)
+            if call in ("rename", "unlink") and str(Path(path).parent) == folder
+        )
         assert ("fsync", folder) in placed[last:]
     assert ("fsync", "/var/lib/tandem") in log[committed:], "the commit"

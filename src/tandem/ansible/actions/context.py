@@ -19,6 +19,7 @@ from ansible.plugins.action import ActionBase
 from tandem.ansible.connection import Connection, Connections
 from tandem.ansible.conversation import Unreachable
 from tandem.ansible.session import Loop, Session
+from tandem.configuration.canonical import digest
 from tandem.errors import Failed, InputRefused, TandemError
 
 CONFIGURATION_SERVER = "configuration_server"
@@ -111,7 +112,7 @@ def _end_with_parent() -> None:
 
 def _cache(directory: Path) -> Path:
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return home / "tandem" / f"{directory.resolve().name}.json"
+    return home / "tandem" / f"{directory.resolve().name}-{digest(str(directory.resolve()).encode())[:12]}.json"
 
 
 def _remembered(directory: Path) -> list[str | None]:

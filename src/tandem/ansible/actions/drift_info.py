@@ -17,7 +17,7 @@ def run(context: Context) -> dict[str, Any]:
             raise Failed("no configuration is active yet: apply one first")
         context.check = True
         servers = sorted(session.configuration(active).bundles)
-        steps = [{"server": server, "hold": [], "interrupts": True} for server in servers]
+        steps: list[dict[str, Any]] = [{"server": server, "hold": [], "instances": None} for server in servers]
         context.args.update(number=active, run=0, steps=steps)
         found = Wave(context, session).run()
     return {**found, "number": active}

@@ -27,13 +27,16 @@ def run(context: Context) -> Json:
     number = context.args.get("number")
     configuration = None if number is not None else _compile(context)
     with context.store() as session:
-        lease = _lease(context, session) if context.args.get("lease") and not context.check else {}
-        try:
-            planned = {**lease, **_plan(context, session, configuration, number)}
-        except BaseException:
-            if lease:
-                session.ask("release", run=lease["run"])
-            raise
+        if not context.args.get("lease") or context.check:
+            planned = _plan(context, session, configuration, number)
+        else:
+            run, took_over = session.acquire(context.holder, take_over=bool(context.args.get("take_over")))
+            try:
+                with session.renewing(run):
+                    planned = {"run": run, "took_over": took_over, **_plan(context, session, configuration, number)}
+            except BaseException:
+                session.ask("release", run=run)
+                raise
     progress.emit("plan", **planned)
     return {"changed": False, **planned}
 
@@ -78,12 +81,6 @@ def _store(context: Context, session: Session, configuration: Configuration) -> 
         **_commit(context.directory),
     }
     return session.add({**configuration.record, **description}, configuration.blobs)
-
-
-def _lease(context: Context, session: Session) -> Json:
-    run, expired = session.acquire(context.holder, take_over=bool(context.args.get("take_over")))
-    message = f"took over from {expired}, which had not ended properly" if expired else ""
-    return {"run": run, "took_over": message}
 
 
 def _commit(directory: Path) -> Json:

@@ -13,6 +13,7 @@ from tandem.ansible.reporting import Reporter
 from tandem.ansible.session import Session
 from tandem.configuration import Configuration, compile_model
 from tandem.configuration.store import StoredConfiguration
+from tandem.errors import Failed
 from tandem.model import load
 from tandem.project import roles_directory
 
@@ -35,9 +36,12 @@ class Wave:
 
     def _configuration(self) -> Configuration | StoredConfiguration:
         """Return the stored configuration; in check mode nothing was stored, so compile it again."""
-        number = self._context.args.get("number")
+        number, digest = self._context.args.get("number"), self._context.args.get("digest")
         if number is not None:
-            return self._session.configuration(int(number))
+            stored = self._session.configuration(int(number))
+            if digest and stored.digest != digest:
+                raise Failed(f"configuration {number} is not the one that was planned; plan again")
+            return stored
         return compile_model(load(self._context.directory, roles_directory()), self._context.decrypt)
 
     def jobs(self) -> list[Job]:
@@ -60,23 +64,28 @@ class Wave:
     def _job(self, step: Json, contents: list[str]) -> Job:
         server = step["server"]
         bundle = self._bundle(self._wanted, server)
-        before = (
-            self._bundle(self._active, server)["management"]["address"]
-            if self._active and server in self._active.bundles
-            else None
-        )
         request = {
             "verb": "check" if self._check else "apply",
             "run": self._run,
             "number": self._context.args.get("number"),
             "bundle": bundle,
             "hold": step["hold"],
-            "quiet": not step["interrupts"],
+            "foreseen": step["instances"],
             "diff": self._context.diff,
             "blobs": encode({name: self._session.blob(name) for name in contents}),
         }
         address = bundle["management"]["address"]
-        return Job(server, self._context.ways(server, [before, address]), request, self._session.contents, address)
+        ways = self._context.ways(server, [*self._known_addresses(server), address])
+        return Job(server, ways, request, self._session.contents, address)
+
+    def _known_addresses(self, server: str) -> list[str]:
+        """Return where the server was last: as the configuration that it is on says, then as the active one does."""
+        on = self._session.servers().get(server)
+        here = self._session.configuration(on) if on not in (None, self._session.active()) else self._active
+        known = [
+            configuration for configuration in (here, self._active) if configuration and server in configuration.bundles
+        ]
+        return [self._bundle(configuration, server)["management"]["address"] for configuration in known]
 
     @staticmethod
     def _bundle(configuration: Configuration | StoredConfiguration | None, server: str) -> Json:
@@ -96,8 +105,10 @@ class Wave:
         good = [outcome for outcome in outcomes if outcome.good and not outcome.result.get("postponed")]
         if not self._check and good:
             self._follow_configuration_server(jobs)
-            number = self._context.args["number"]
-            self._session.ask("place", run=self._run, servers={outcome.server: number for outcome in good})
+            number, held = self._context.args["number"], {job.server for job in jobs if job.request["hold"]}
+            placed = {outcome.server: number for outcome in good if outcome.server not in held}
+            if any(self._session.servers().get(server) != number for server in placed):
+                self._session.ask("place", run=self._run, servers=placed)
         bad = {outcome.server: outcome.failed for outcome in outcomes if not outcome.good}
         result = {
             "changed": False,  # each server's own result says whether it has changed
@@ -170,7 +181,7 @@ def _undone(result: Mapping[str, Any]) -> str:
 def _sentence(result: Mapping[str, Any], *, check: bool) -> str:
     """Say in a line what became of a server."""
     if result.get("postponed"):
-        return "postponed: it would interrupt a service, which the plan did not foresee"
+        return f"postponed: it would interrupt {', '.join(result['postponed'])}, which the plan did not foresee"
     if not result["changed"]:
         return "nothing to do"
     parts = [f"{len(result['files'])} file{'' if len(result['files']) == 1 else 's'}"] if result["files"] else []
