@@ -172,7 +172,12 @@ class Transaction:
             left = f"is in place, but what it replaced is not cleared away: {error.strerror}; the next apply does it"
             raise Failure(error.filename or "server", f"the new configuration {left}") from None
         if change.retired:
-            self.retire = change.retire
+            self.retire = lambda: self._retire(change)
+
+    def _retire(self, change: Change) -> None:
+        """Remove the addresses that nobody is connected over any more, and forget them."""
+        change.retire()
+        self.state.commit({**(self.state.manifest() or {}), "retired": []})
 
     def _note(self, change: Change) -> None:
         """Record bundle and number where nothing had to be done; write nothing where they stand already."""

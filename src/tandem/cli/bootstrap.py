@@ -1,4 +1,4 @@
-"""Prepare servers that have Debian and Python: packages, and no unit of the distribution in the way."""
+"""Prepare servers that have Debian and Python: the packages of all applications."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tandem.cli._playbook import play, server_options
 def command(
     inventory: str | None, limit: str | None, vault_password_file: Path | None, *, check: bool, as_json: bool
 ) -> None:
-    """Install the packages of all applications, and disable the units of the distribution that Tandem runs itself."""
+    """Install the packages of all applications on every server, without starting what they bring."""
     load_model(inventory)
     play("bootstrap", inventory, {}, vault_password_file=vault_password_file, limit=limit, check=check, as_json=as_json)
     if not as_json:
