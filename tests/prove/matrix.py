@@ -28,10 +28,9 @@ class Matrix:
         for scenario in scenarios:
             self._waiting.put(scenario)
         top = base.mktemp("matrix")
-        self.fleets = [
-            Fleet("small", fleets_directory(top, number), f"test-prove{number}-{os.getpid()}")
-            for number in range(FLEETS)
-        ]
+        count = min(FLEETS, len(scenarios))
+        names = [f"test-prove{number}-{os.getpid()}" for number in range(count)]
+        self.fleets = [Fleet("small", fleets_directory(top, number), name) for number, name in enumerate(names)]
         self.trials: list[Trial] = []
         self._threads = [Thread(target=self._work, args=(fleet,)) for fleet in self.fleets]
 
