@@ -107,7 +107,9 @@ def _answers(console: Console, lab: Lab, model: Model, name: str) -> bool:
         said = f"{ACCOUNT}, who has 1.00, may call at 0.03 a minute for {seconds[1]} s"
     else:
         said = " ".join((done.stdout + done.stderr).strip().splitlines()[-1:])
-    console.print(f"[{'green]✓' if good else 'red]✗'}[/] RADIUS to {name} at {instance.address}: {said}", soft_wrap=True)
+    console.print(
+        f"[{'green]✓' if good else 'red]✗'}[/] RADIUS to {name} at {instance.address}: {said}", soft_wrap=True
+    )
     return good
 
 

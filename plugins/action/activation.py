@@ -14,7 +14,16 @@ class ActionModule(ActionBase):
     TRANSFERS_FILES = False
     _supports_check_mode = True
     _requires_connection = False
-    _VALID_ARGS = frozenset({"installation", "number", "run", "state", "comment"})
+    ARGUMENTS = {
+        "argument_spec": {
+            "installation": {"type": "path"},
+            "number": {"type": "int"},
+            "run": {"type": "int", "required": True},
+            "comment": {"type": "str"},
+            "state": {"type": "str", "required": True, "choices": ["active", "released"]},
+        },
+        "required_if": [("state", "active", ["number"])],
+    }
 
     def run(self, tmp=None, task_vars=None):
         """Return whether the configuration has become the active one."""

@@ -14,7 +14,7 @@ class ActionModule(ActionBase):
     TRANSFERS_FILES = False
     _supports_check_mode = True
     _requires_connection = False
-    _VALID_ARGS = frozenset({"installation"})
+    ARGUMENTS = {"argument_spec": {"installation": {"type": "path"}}}
 
     def run(self, tmp=None, task_vars=None):
         """Return what differs."""

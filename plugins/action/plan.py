@@ -14,7 +14,15 @@ class ActionModule(ActionBase):
     TRANSFERS_FILES = False
     _supports_check_mode = True
     _requires_connection = False
-    _VALID_ARGS = frozenset({"installation", "number", "lease", "take_over", "comment"})
+    ARGUMENTS = {
+        "argument_spec": {
+            "installation": {"type": "path"},
+            "number": {"type": "int"},
+            "lease": {"type": "bool", "default": False},
+            "take_over": {"type": "bool", "default": False},
+            "comment": {"type": "str"},
+        },
+    }
 
     def run(self, tmp=None, task_vars=None):
         """Return the plan."""

@@ -14,7 +14,13 @@ class ActionModule(ActionBase):
     TRANSFERS_FILES = False
     _supports_check_mode = True
     _requires_connection = False
-    _VALID_ARGS = frozenset({"installation", "number", "path"})
+    ARGUMENTS = {
+        "argument_spec": {
+            "installation": {"type": "path"},
+            "number": {"type": "int", "required": True},
+            "path": {"type": "path", "required": True},
+        },
+    }
 
     def run(self, tmp=None, task_vars=None):
         """Return the files written."""

@@ -14,7 +14,15 @@ class ActionModule(ActionBase):
     TRANSFERS_FILES = False
     _supports_check_mode = True
     _requires_connection = False
-    _VALID_ARGS = frozenset({"installation", "number", "digest", "run", "steps"})
+    ARGUMENTS = {
+        "argument_spec": {
+            "installation": {"type": "path"},
+            "number": {"type": "int"},
+            "digest": {"type": "str"},
+            "run": {"type": "int", "required": True},
+            "steps": {"type": "list", "elements": "dict", "required": True},
+        },
+    }
 
     def run(self, tmp=None, task_vars=None):
         """Return how the wave went."""

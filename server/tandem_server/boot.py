@@ -1,11 +1,12 @@
 """Come up wholly old or wholly new after a power cut, without a controller."""
 
+import os
 import sys
 import time
 
 from . import addresses, units
 from .command import run
-from .disk import Json
+from .disk import WRITING, Json, remove
 from .failure import Failure
 from .state import State
 from .transaction import put_files_back
@@ -16,6 +17,7 @@ INTERFACE_WAIT = 30.0  # seconds for an interface to appear at boot
 def recover() -> None:
     """Undo the files of a transaction that a power cut interrupted; runs before the network and every application."""
     state = State()
+    _remove_half_written(state.directory)
     journal = put_files_back(state)
     if journal is None:
         return
@@ -25,6 +27,14 @@ def recover() -> None:
     print(
         f"run {journal['run']} was interrupted while {journal['state']}; its changes have been undone", file=sys.stderr
     )
+
+
+def _remove_half_written(top: str) -> None:
+    """Remove what was being written when the power went, in the store too; nobody else is at work yet."""
+    for folder, _, names in os.walk(top):
+        for name in names:
+            if name.endswith(WRITING):
+                remove(f"{folder}/{name}")
 
 
 def start() -> None:

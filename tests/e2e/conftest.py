@@ -1,4 +1,4 @@
-"""Two installations on labs of their own, brought up and applied once, and put back after each test that changes one."""
+"""Two installations on labs of their own, applied once, and put back after each test that changes one."""
 
 import os
 from collections.abc import Iterator

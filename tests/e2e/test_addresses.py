@@ -56,7 +56,9 @@ def test_the_management_address_of_a_server_changes(example: Fleet) -> None:
 def test_the_management_address_of_the_configuration_server_changes(example: Fleet) -> None:
     """The store is on it: the run that moves it goes on, and the next one finds it."""
     text = (example.directory / "installation.yml").read_text()
-    example.write("installation.yml", text.replace("198.18.0.10,", "198.18.0.20,").replace("198.18.0.10}", "198.18.0.20}"))
+    example.write(
+        "installation.yml", text.replace("198.18.0.10,", "198.18.0.20,").replace("198.18.0.10}", "198.18.0.20}")
+    )
     shown = example.tandem("apply")
     assert shown.splitlines()[-1].endswith("is active.")
     assert "198.18.0.20" in example.addresses("Omega")
@@ -99,8 +101,16 @@ def test_a_billing_engine_moves_by_one_word_and_leaves_nothing_behind(example: F
 
 def test_addresses_that_two_servers_swap_are_never_on_both(example: Fleet) -> None:
     example.edit("installation.yml", "server: Gamma, address: 198.18.1.31", "server: Gamma, address: 198.18.1.32")
-    example.edit("installation.yml", "web-2: {server: Epsilon, address: 198.18.1.32", "web-2: {server: Epsilon, address: 198.18.1.31")
-    steps = [step for wave in json.loads(example.tandem("plan", "--json"))["results"]["plan"][-1]["plan"]["waves"] for step in wave["steps"]]
+    example.edit(
+        "installation.yml",
+        "web-2: {server: Epsilon, address: 198.18.1.32",
+        "web-2: {server: Epsilon, address: 198.18.1.31",
+    )
+    steps = [
+        step
+        for wave in json.loads(example.tandem("plan", "--json"))["results"]["plan"][-1]["plan"]["waves"]
+        for step in wave["steps"]
+    ]
     assert [step["hold"] for step in steps if step["hold"]] != []
     example.tandem("apply")
     assert "198.18.1.32" in example.addresses("Gamma") - example.addresses("Epsilon")

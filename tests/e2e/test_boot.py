@@ -51,7 +51,11 @@ def test_everything_serves_after_all_servers_have_booted(applied: Fleet) -> None
     applied.lab.wait()
     end = time.monotonic() + 60
     while time.monotonic() < end:
-        answers = [applied.radius(address, "1001") for address in ("198.19.1.11", "198.19.1.12") if all(up(applied, s) for s in OWN)]
+        answers = [
+            applied.radius(address, "1001")
+            for address in ("198.19.1.11", "198.19.1.12")
+            if all(up(applied, s) for s in OWN)
+        ]
         if answers and all("Session-Timeout = 2000" in answer for answer in answers):
             break
         time.sleep(0.5)

@@ -85,7 +85,9 @@ def test_a_stored_configuration_can_be_cloned_and_compiles_to_the_same(small: Fl
     clone = small.directory.parent / "clone"
     small.tandem("clone", str(number), str(clone))
     assert {
-        str(path.relative_to(clone)): path.read_bytes() for path in clone.rglob("*.yml") if "group_vars" not in path.parts
+        str(path.relative_to(clone)): path.read_bytes()
+        for path in clone.rglob("*.yml")
+        if "group_vars" not in path.parts
     } == {
         str(path.relative_to(small.pristine)): path.read_bytes()
         for path in small.pristine.rglob("*.yml")

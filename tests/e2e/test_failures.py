@@ -28,7 +28,9 @@ OVERRIDE = f"/run/systemd/system/{UNIT}.d"
 
 def override(fleet: Fleet, text: str) -> None:
     """Make billing-2 start differently; nothing of Tandem's is touched."""
-    fleet.do("South", "sh", "-ec", f"mkdir -p {OVERRIDE}; cat > {OVERRIDE}/test.conf; systemctl daemon-reload", stdin=text)
+    fleet.do(
+        "South", "sh", "-ec", f"mkdir -p {OVERRIDE}; cat > {OVERRIDE}/test.conf; systemctl daemon-reload", stdin=text
+    )
 
 
 def no_override(fleet: Fleet) -> None:

@@ -98,7 +98,10 @@ def test_rules_that_shut_the_controller_out_are_put_back(small: Fleet) -> None:
 
 
 def test_the_firewall_follows_a_port(small: Fleet) -> None:
-    small.write("options/database_suite.yml", (small.directory / "options/database_suite.yml").read_text() + "  listen:\n    port: 3307\n")
+    small.write(
+        "options/database_suite.yml",
+        (small.directory / "options/database_suite.yml").read_text() + "  listen:\n    port: 3307\n",
+    )
     small.tandem("apply")
     assert look(small, "South", [("198.19.1.21", 3306), ("198.19.1.21", 3307)]) == {("198.19.1.21", 3307)}
     assert "Session-Timeout = 2000" in small.radius("198.19.1.12", "1001")

@@ -21,7 +21,9 @@ OVERRIDE = f"/run/systemd/system/{UNIT}.d"
 def busy(small: Fleet) -> Iterator[tuple[Fleet, subprocess.Popen[str]]]:
     """Return an installation and a run that is at work on South: billing-2 takes 12 seconds to start."""
     slow = "[Service]\nExecStartPre=/bin/sleep 12\n"
-    small.do("South", "sh", "-ec", f"mkdir -p {OVERRIDE}; cat > {OVERRIDE}/test.conf; systemctl daemon-reload", stdin=slow)
+    small.do(
+        "South", "sh", "-ec", f"mkdir -p {OVERRIDE}; cat > {OVERRIDE}/test.conf; systemctl daemon-reload", stdin=slow
+    )
     small.write("options/cluster_suite/billing/billing-2.yml", "billing_engine:\n  log:\n    accepted: true\n")
     run = small.start("apply")
     end = time.monotonic() + 60

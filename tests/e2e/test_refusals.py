@@ -54,13 +54,17 @@ def ssh_config(fleet: Fleet, directory: Path, identity: str) -> str:
     """Return the variable that makes Ansible use another key than the lab's."""
     lines = fleet.lab.ssh_config.read_text().splitlines()
     config = directory / "ssh_config"
-    config.write_text("\n".join(f"  IdentityFile {identity}" if "IdentityFile" in line else line for line in lines) + "\n")
+    config.write_text(
+        "\n".join(f"  IdentityFile {identity}" if "IdentityFile" in line else line for line in lines) + "\n"
+    )
     return f"ansible_ssh_common_args: -F {config}\nansible_control_path_dir: {directory}/c\n"
 
 
 def test_a_wrong_user(changed: Fleet) -> None:
     changed.write(WEST, "ansible_user: stranger\n")
-    assert refusal(changed).startswith("ssh was refused: wrong user, key or password (stranger@198.19.0.14: Permission denied")
+    assert refusal(changed).startswith(
+        "ssh was refused: wrong user, key or password (stranger@198.19.0.14: Permission denied"
+    )
 
 
 def test_a_wrong_user_for_all_ends_at_the_configuration_server(changed: Fleet) -> None:
@@ -91,7 +95,9 @@ def test_a_wrong_ssh_password(visitor: Fleet, tmp_path: Path) -> None:
     visitor.lab.exec("West", ["pkill", "-9", "-u", "visitor"])
     visitor.edit("options/installation.yml", "tcp_fin_timeout: 62", "tcp_fin_timeout: 63")
     visitor.write(WEST, f"{access}ansible_password: wrong\n")
-    assert refusal(visitor).startswith("ssh was refused: wrong user, key or password (visitor@198.19.0.14: Permission denied")
+    assert refusal(visitor).startswith(
+        "ssh was refused: wrong user, key or password (visitor@198.19.0.14: Permission denied"
+    )
 
 
 def test_a_wrong_sudo_password(visitor: Fleet) -> None:
@@ -175,4 +181,3 @@ FREE = """
 umount {place}
 rm -r /root/kept
 """
-

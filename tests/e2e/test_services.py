@@ -70,7 +70,10 @@ def test_every_billing_engine_answers(inventory: str, request: pytest.FixtureReq
 
 
 def test_two_instances_on_one_server_serve_on_their_own_addresses(applied: Fleet) -> None:
-    one, two = (applied.from_controller("curl", "-s", "-m", "5", url) for url in ("http://198.19.1.31/", "http://198.19.1.32:8080/"))
+    one, two = (
+        applied.from_controller("curl", "-s", "-m", "5", url)
+        for url in ("http://198.19.1.31/", "http://198.19.1.32:8080/")
+    )
     assert "<h1>web-1</h1>" in one
     assert "<h1>web-2</h1>" in two
     assert "The second of two" in two
@@ -85,7 +88,9 @@ def test_names_answer_with_the_addresses_of_the_installation(applied_example: Fl
 
         def dig(name: str, kind: str = "A", server: str = server) -> list[str]:
             zone = "example.tandem.internal"
-            return sorted(applied_example.from_controller("dig", "+short", f"@{server}", f"{name}.{zone}", kind).split("\n")[:-1])
+            return sorted(
+                applied_example.from_controller("dig", "+short", f"@{server}", f"{name}.{zone}", kind).split("\n")[:-1]
+            )
 
         assert dig("billing-3") == ["198.18.9.11"]
         assert dig("billing.clusters") == ["198.18.1.11", "198.18.1.12"]
@@ -102,12 +107,17 @@ def test_every_server_logs_to_the_log_server_over_tls(applied: Fleet) -> None:
         own = applied.lab.exec("North", find).stdout
         assert f"/{server}" in own, own
     shown = applied.do("North", "ss", "-tnH", "state", "established", "sport = :6514")
-    peers = {line.split()[3].rpartition(":")[0].removeprefix("[::ffff:").removesuffix("]") for line in shown.splitlines()}
+    peers = {
+        line.split()[3].rpartition(":")[0].removeprefix("[::ffff:").removesuffix("]") for line in shown.splitlines()
+    }
     assert [server for server in applied.servers if not peers & applied.addresses(server)] == []
 
 
 def test_the_log_server_takes_nothing_in_plain_text(applied: Fleet) -> None:
-    send = "import socket; s = socket.create_connection(('198.19.1.10', 6514)); s.sendall(b'<13>1 - West test - - - {}\\n'); s.recv(1)"
+    send = (
+        "import socket; s = socket.create_connection(('198.19.1.10', 6514)); "
+        "s.sendall(b'<13>1 - West test - - - {}\\n'); s.recv(1)"
+    )
     applied.lab.exec("West", ["timeout", "3", "python3", "-c", send.format("in plain text")])
     applied.do("West", "logger", "--priority", "daemon.notice", "after the plain text")
     find = ["grep", "-rlF", "after the plain text", "/var/log/tandem/logs-1"]
@@ -117,9 +127,11 @@ def test_the_log_server_takes_nothing_in_plain_text(applied: Fleet) -> None:
 
 def test_every_instance_has_its_address_and_every_process_its_files(applied_example: Fleet) -> None:
     tree = json.loads(applied_example.tandem("tree", "--json"))
-    instances = [i for suite in tree["suites"].values() for cluster in suite.values() for i in cluster["instances"].values()]
+    instances = [
+        i for suite in tree["suites"].values() for cluster in suite.values() for i in cluster["instances"].values()
+    ]
     for instance in instances:
         assert instance["address"] in applied_example.addresses(instance["server"])
-    assert {server: stale(applied_example, server) for server in applied_example.servers} == dict.fromkeys(
-        applied_example.servers, []
-    )
+    assert {server: stale(applied_example, server) for server in applied_example.servers} == {
+        server: [] for server in applied_example.servers
+    }

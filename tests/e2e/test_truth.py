@@ -70,11 +70,17 @@ def test_a_difference_never_shows_a_secret(small: Fleet) -> None:
 
 def test_limit_reaches_only_the_named_servers(small: Fleet) -> None:
     """What is not reached stays pending, and the configuration does not become the active one."""
-    small.write("options/installation.yml", (small.directory / "options/installation.yml").read_text().replace("notice", "warning"))
+    small.write(
+        "options/installation.yml",
+        (small.directory / "options/installation.yml").read_text().replace("notice", "warning"),
+    )
     before, number = all_traces(small), small.active()
     shown = small.tandem("apply", "--limit", "West,South")
     assert sorted(line.split()[1] for line in told(shown, *small.servers)) == ["South", "West"]
-    assert shown.splitlines()[-1] == f"2 servers changed. Still pending: East, North. Configuration {number} stays the active one."
+    assert (
+        shown.splitlines()[-1]
+        == f"2 servers changed. Still pending: East, North. Configuration {number} stays the active one."
+    )
     after = all_traces(small)
     assert [server for server in small.servers if after[server] != before[server]] == ["South", "West"]
     assert small.active() == number
@@ -93,7 +99,12 @@ def test_an_unreachable_host_is_counted_as_such(small: Fleet) -> None:
         small.lab.plug("West")
     assert re.search(r"fatal: \[West\]: UNREACHABLE! => .*198\.19\.0\.14", output)
     counts = recap(output)
-    assert {host: count["unreachable"] for host, count in counts.items()} == {"North": 0, "East": 0, "South": 0, "West": 1}
+    assert {host: count["unreachable"] for host, count in counts.items()} == {
+        "North": 0,
+        "East": 0,
+        "South": 0,
+        "West": 1,
+    }
     assert counts["South"]["ok"] >= 1
 
 

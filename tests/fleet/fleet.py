@@ -60,7 +60,13 @@ class Fleet:
 
     def playbook(self, verb: str, *words: str, status: int = 0, timeout: float = 300, **environment: str | None) -> str:
         """Run a playbook by ansible-playbook, require its exit status, and return what it printed."""
-        argv = ["ansible-playbook", "-i", str(self.directory / "installation.yml"), str(ROOT / "playbooks" / f"{verb}.yml"), *words]
+        argv = [
+            "ansible-playbook",
+            "-i",
+            str(self.directory / "installation.yml"),
+            str(ROOT / "playbooks" / f"{verb}.yml"),
+            *words,
+        ]
         return self._run(argv, status, timeout, environment)
 
     def start(self, *words: str) -> subprocess.Popen[str]:
@@ -128,7 +134,7 @@ class Fleet:
         return {server: self.units(server) for server in self.servers}
 
     def restarted(self, before: dict[str, Units]) -> set[tuple[str, str]]:
-        """Return every (server, unit) that has another process than in `before`, which `all_units` returned, or none."""
+        """Return every (server, unit) that has another process than in `before`, from `all_units`, or none."""
         after = self.all_units()
         names = {(server, unit) for units in (before, after) for server in units for unit in units[server]}
 

@@ -39,11 +39,12 @@ class Task:
         result = self.directory / "result.json"
         result.unlink(missing_ok=True)
         keep = {"content": "{{ result | to_json }}", "dest": str(result), "mode": "0600"}
-        here = {"delegate_to": "localhost", "run_once": True, "check_mode": False, "connection": "local", "become": False}
+        here = {"delegate_to": "localhost", "check_mode": False, "connection": "local", "become": False}
         tasks = [
             {
+                "run_once": True,
                 "block": [{f"tandem.platform.{action}": arguments, "register": "result"}],
-                "always": [{"ansible.builtin.copy": keep, **here, "diff": False, "no_log": True}],
+                "always": [{"ansible.builtin.copy": keep, **here, "diff": False, "changed_when": False}],
             }
         ]
         playbook = self.directory / "task.yml"

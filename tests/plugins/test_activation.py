@@ -1,4 +1,6 @@
-"""`tandem.platform.activation`: a configuration becomes the active one when every server is on it; the lease goes back."""
+"""`tandem.platform.activation`: a configuration becomes active when every server is on it; the lease goes back."""
+
+from collections.abc import Iterator
 
 import pytest
 
@@ -6,6 +8,13 @@ from tests.fleet.fleet import Fleet
 from tests.plugins.conftest import Task
 
 pytestmark = pytest.mark.lab
+
+
+@pytest.fixture(scope="module", autouse=True)
+def put_back(fleet: Fleet) -> Iterator[None]:
+    """Put the installation back after these tests."""
+    yield
+    fleet.settle()
 
 
 def lease(fleet: Fleet) -> bool:
@@ -23,10 +32,10 @@ def test_a_configuration_that_servers_are_not_on_does_not_become_active(fleet: F
     task("activation", state="released", run=planned["run"])
     assert not lease(fleet)
     assert fleet.active() == active
-    fleet.settle()
 
 
-def test_activating_the_active_one_changes_nothing(fleet: Fleet, task: Task) -> None:
+@pytest.mark.usefixtures("fleet")
+def test_activating_the_active_one_changes_nothing(task: Task) -> None:
     planned = task.plan()
     for words in ([], ["--check"]):
         ended = task("activation", *words, state="active", number=planned["number"], run=planned["run"])
@@ -44,17 +53,19 @@ def test_check_mode_keeps_the_lease(fleet: Fleet, task: Task) -> None:
 
 
 def test_without_the_lease_nothing_is_activated(fleet: Fleet, task: Task) -> None:
-    failed = task("activation", state="active", number=fleet.active(), run=1, status=0)
-    assert failed["changed"] is False, "it is the active one already"
     fleet.write("options/web_suite.yml", "web:\n  timeouts:\n    keepalive: 46\n")
-    fleet.tandem("apply")
-    failed = task("activation", state="active", number=1, run=1)
-    assert failed["pending"] == fleet.servers
-    fleet.settle()
+    planned = task.plan()
+    steps = [{"server": server, "hold": [], "interrupts": True} for server in fleet.servers]
+    task("wave", number=planned["number"], run=planned["run"], steps=steps)
+    task("activation", state="released", run=planned["run"])
+    failed = task("activation", state="active", number=planned["number"], run=planned["run"], status=2)
+    assert f"run {planned['run']} has lost the lease of this installation: it was released" in failed["msg"]
+    assert fleet.active() == planned["active"]
 
 
-def test_a_state_that_does_not_exist_is_refused(fleet: Fleet, task: Task) -> None:
+def test_arguments_that_are_wrong_or_missing_are_named(task: Task) -> None:
     failed = task("activation", state="actve", run=1, status=2)
-    assert "state" in failed["msg"]
-    assert "actve" in failed["msg"]
-    assert fleet.active()
+    assert "value of state must be one of: active, released, got: actve" in failed["msg"]
+    failed = task("activation", state="active", run=1, status=2)
+    assert "state is active but all of the following are missing: number" in failed["msg"]
+    assert "Traceback" not in task.output

@@ -96,7 +96,11 @@ def test_the_module_brings_a_server_to_a_bundle(west: Fleet, task: Task) -> None
 
 def test_what_fails_is_undone_and_said(west: Fleet, task: Task) -> None:
     run(task, bundle(OLD))
-    refusing = {"name": "colours", "command": ["/bin/grep", "-q", "red", f"{FOLDER}/plain.conf"], "files": [f"{FOLDER}/"]}
+    refusing = {
+        "name": "colours",
+        "command": ["/bin/grep", "-q", "red", f"{FOLDER}/plain.conf"],
+        "files": [f"{FOLDER}/"],
+    }
     failed = run(task, bundle(NEW, validators=[refusing]), status=2)
     assert (failed["failed"], failed["changed"]) == (True, False)
     assert failed["msg"].startswith("colours: refused the new configuration")

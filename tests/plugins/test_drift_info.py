@@ -16,21 +16,22 @@ def test_nothing_differs_after_an_apply(fleet: Fleet, task: Task) -> None:
     assert (found["changed"], found["changes"], found["failures"]) == (False, {}, {})
     assert found["number"] == fleet.active()
     assert sorted(found["done"]) == fleet.servers
-    assert "changed=1" not in task.output
+    assert "changed: [" not in task.output
 
 
-@pytest.mark.parametrize("words", [(), ("--check",), ("--diff",)])
-def test_what_was_changed_by_hand_is_found_and_left(fleet: Fleet, task: Task, words: tuple[str, ...]) -> None:
+def test_what_was_changed_by_hand_is_found_and_left(fleet: Fleet, task: Task) -> None:
     fleet.do("West", "sh", "-c", f"echo '# by hand' >> {CONFIG}")
     before = all_traces(fleet)
-    found = task("drift_info", *words)
-    assert found["changes"].keys() == {"West"}
-    assert found["changes"]["West"]["files"] == [{"path": CONFIG, "action": "change"}]
-    assert "changed: [West]" in task.output
-    assert ("-# by hand" in task.output) == (words == ("--diff",))
+    for words in ((), ("--check",), ("--diff",)):
+        found = task("drift_info", *words)
+        assert found["changes"].keys() == {"West"}
+        assert found["changes"]["West"]["files"] == [{"path": CONFIG, "action": "change"}]
+        assert "changed: [West]" in task.output
+        assert ("-# by hand" in task.output) == (words == ("--diff",))
     assert all_traces(fleet) == before
     fleet.settle()
 
 
-def test_limit_looks_at_the_named_servers(fleet: Fleet, task: Task) -> None:
+@pytest.mark.usefixtures("fleet")
+def test_limit_looks_at_the_named_servers(task: Task) -> None:
     assert task("drift_info", "--limit", "West:South")["done"] in (["West", "South"], ["South", "West"])

@@ -47,7 +47,9 @@ def test_the_list_has_addresses_and_how_to_connect(root: Path) -> None:
 def test_a_server_without_instances_is_a_host_all_the_same(root: Path) -> None:
     listed = json.loads(inventory(root, "-i", EXAMPLE, "--list"))
     assert "Iota" in listed["primary"]["hosts"]
-    assert not any("Iota" in group.get("hosts", []) for name, group in listed.items() if name not in {"primary", "_meta"})
+    assert not any(
+        "Iota" in group.get("hosts", []) for name, group in listed.items() if name not in {"primary", "_meta"}
+    )
 
 
 def test_a_broken_file_is_refused_with_file_and_line(root: Path, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """`tandem.platform.plan`: compile, store the candidate, and say what applying it would do."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.fleet.fleet import Fleet
@@ -10,10 +12,12 @@ pytestmark = pytest.mark.lab
 WEB = "options/web_suite.yml"
 
 
-@pytest.fixture
-def changed(fleet: Fleet) -> Fleet:
+@pytest.fixture(scope="module")
+def changed(fleet: Fleet) -> Iterator[Fleet]:
+    """Return an installation with a change that is never applied."""
     fleet.write(WEB, "web:\n  timeouts:\n    keepalive: 43\n")
-    return fleet
+    yield fleet
+    fleet.settle()
 
 
 def stored(fleet: Fleet) -> list[str]:
@@ -33,7 +37,6 @@ def test_a_plan_stores_the_candidate_once(changed: Fleet, task: Task) -> None:
     assert task("plan")["number"] == first["number"]
     assert stored(changed) == numbers
     assert "changed=0" in task.output
-    changed.settle()
 
 
 def test_check_mode_stores_nothing(changed: Fleet, task: Task) -> None:
@@ -43,7 +46,6 @@ def test_check_mode_stores_nothing(changed: Fleet, task: Task) -> None:
     assert planned["number"] is None
     assert planned["plan"]["touched"] == ["West"]
     assert stored(changed) == numbers
-    changed.settle()
 
 
 def test_a_stored_configuration_is_planned_by_its_number(fleet: Fleet, task: Task) -> None:
@@ -54,14 +56,13 @@ def test_a_stored_configuration_is_planned_by_its_number(fleet: Fleet, task: Tas
     assert "there is no configuration 999; there are [1" in missing["msg"]
 
 
-def test_an_error_of_the_source_is_one_message_and_contacts_nobody(fleet: Fleet, task: Task) -> None:
-    fleet.write(WEB, "web:\n  page:\n    titel: x\n  timeouts:\n    keepalive: soon\n")
-    fleet.lab.unplug("North")
+def test_an_error_of_the_source_is_one_message_and_contacts_nobody(changed: Fleet, task: Task) -> None:
+    changed.write(WEB, "web:\n  page:\n    titel: x\n  timeouts:\n    keepalive: soon\n")
+    changed.lab.unplug("North")
     try:
         failed = task("plan", status=2)
     finally:
-        fleet.lab.plug("North")
-        fleet.settle()
+        changed.lab.plug("North")
     assert failed["tandem_exit_status"] == 2
     assert "options/web_suite.yml:3: web.page.titel is not an option of web" in failed["msg"]
     assert "options/web_suite.yml:5: " in failed["msg"]

@@ -12,12 +12,37 @@ ROOT = Path(__file__).parents[3]
 
 # Each in a place of its own: what to replace in which file, and what has to be said about it.
 EDITS = [
-    ("options/web_suite.yml", "  page:\n    title:", "  page:\n    titel:", "web.page.titel is not an option of web; did you mean page.title?"),
+    (
+        "options/web_suite.yml",
+        "  page:\n    title:",
+        "  page:\n    titel:",
+        "web.page.titel is not an option of web; did you mean page.title?",
+    ),
     ("options/cluster_suite.yml", "maximum: 14400", "maximum: 4h", '"4h" is not a whole number'),
-    ("options/database_suite.yml", "database:", "database:\n  log: {level: warning}\n  log: {level: error}", "log stands here a second time; the first is in line 2"),
-    ("installation.yml", "address: 198.18.1.31}", "address: 198.18.9.31}", "web-1: address 198.18.9.31 is not in a service network of site primary"),
-    ("installation.yml", "address: 198.18.9.53}", "address: 198.18.9.11}", "dns-2: address 198.18.9.11 is on two servers: billing-3 on Lambda has it already"),
-    ("installation.yml", "billing-2: {server: Beta", "billing-2: {server: Betta", "server Betta does not exist; did you mean Beta?"),
+    (
+        "options/database_suite.yml",
+        "database:",
+        "database:\n  log: {level: warning}\n  log: {level: error}",
+        "log stands here a second time; the first is in line 2",
+    ),
+    (
+        "installation.yml",
+        "address: 198.18.1.31}",
+        "address: 198.18.9.31}",
+        "web-1: address 198.18.9.31 is not in a service network of site primary",
+    ),
+    (
+        "installation.yml",
+        "address: 198.18.9.53}",
+        "address: 198.18.9.11}",
+        "dns-2: address 198.18.9.11 is on two servers: billing-3 on Lambda has it already",
+    ),
+    (
+        "installation.yml",
+        "billing-2: {server: Beta",
+        "billing-2: {server: Betta",
+        "server Betta does not exist; did you mean Beta?",
+    ),
 ]
 SUBJECTS = {"required": "dns.update.key", "unknown": "options/cluster_suite/biling.yml"}
 
@@ -64,7 +89,9 @@ def run(inventory: Path, directory: Path, *words: str) -> tuple[int, list[str]]:
         "XDG_CACHE_HOME": str(directory),
     }
     output = subprocess.STDOUT
-    done = subprocess.run(words, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=output, text=True, check=False)
+    done = subprocess.run(
+        words, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=output, text=True, check=False
+    )
     assert not called.exists(), "a server was contacted"
     assert "Traceback" not in done.stdout
     assert inventory.exists()
@@ -111,7 +138,11 @@ def test_a_syntax_error_does_not_hide_the_errors_of_other_files(example: Path, t
     status, lines = tandem(example, tmp_path, "check")
     assert status == 2
     assert [line for line in lines if line.startswith("options/web_suite.yml:")]
-    assert [line for line in lines if line.startswith("options/cluster_suite/billing/billing-1.yml:3: ") and "did you mean log.level?" in line]
+    assert [
+        line
+        for line in lines
+        if line.startswith("options/cluster_suite/billing/billing-1.yml:3: ") and "did you mean log.level?" in line
+    ]
     assert lines[-1] == "2 errors. No server was contacted."
 
 

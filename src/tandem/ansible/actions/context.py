@@ -31,7 +31,7 @@ class Context:
 
     def __init__(self, action: ActionBase, task_vars: Mapping[str, Any]) -> None:
         self.action = action
-        self.args: dict[str, Any] = action._task.args  # noqa: SLF001
+        _, self.args = action.validate_argument_spec(**action.ARGUMENTS)
         self.check: bool = action._task.check_mode  # noqa: SLF001
         self.diff: bool = action._task.diff  # noqa: SLF001
         self.host: str = task_vars["inventory_hostname"]
