@@ -103,7 +103,7 @@ def alone(fleet: Fleet, server: str, timeout: float = 120) -> None:
     deadline = time.monotonic() + timeout
     while programs(fleet, server):
         assert time.monotonic() < deadline, f"a program is still changing {server} after {timeout:g} s"
-        time.sleep(0.1)
+        time.sleep(0.3)
 
 
 def boot(fleet: Fleet, server: str, timeout: float = 90) -> None:
@@ -115,7 +115,7 @@ def boot(fleet: Fleet, server: str, timeout: float = 90) -> None:
         if state in ("running", "degraded"):
             return
         assert time.monotonic() < deadline, f"{server} is {state} after {timeout:g} s"
-        time.sleep(0.1)
+        time.sleep(0.3)
 
 
 CONFIGURATION_SERVER = "North"  # of the small installation

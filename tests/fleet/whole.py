@@ -87,7 +87,7 @@ class Whole:
                 raise AssertionError(
                     f"{server} is on none: " + "; ".join(f"not {name}: {why}" for name, why in wrong.items())
                 )
-            time.sleep(0.3)
+            time.sleep(0.5)
 
     def all(self, patience: float = PATIENCE) -> dict[str, str]:
         """Return which candidate every server is on; fail also where an address is on two of them."""

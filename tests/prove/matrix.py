@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import traceback
 from concurrent.futures import Future
 from queue import Empty, Queue
 from threading import Thread
@@ -28,6 +29,7 @@ class Matrix:
         for scenario in scenarios:
             self._waiting.put(scenario)
         top = base.mktemp("matrix")
+        self.failed = top / "failed.txt"  # for whoever does not want to wait for the end
         count = min(FLEETS, len(scenarios))
         names = [f"test-prove{number}-{os.getpid()}" for number in range(count)]
         self.fleets = [Fleet("small", fleets_directory(top, number), name) for number, name in enumerate(names)]
@@ -61,6 +63,8 @@ class Matrix:
                         begun = True
                     self.outcomes[scenario].set_result(try_out(scenario, trial))
                 except BaseException as error:  # noqa: BLE001  the test that waits for it raises it
+                    with self.failed.open("a") as file:
+                        file.write(f"{fleet.lab.name}, {scenario}\n{traceback.format_exc()}\n")
                     self.outcomes[scenario].set_exception(error)
                     begun = False
         if begun:

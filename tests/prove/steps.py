@@ -116,7 +116,7 @@ class Steps:
             )
             if seen.returncode == 0:
                 break
-            time.sleep(0.05)
+            time.sleep(0.1)
         self.fleet.lab.cut(self.server)
         for path in OF_THE_TEST:
             shutil.rmtree(disk / path)
