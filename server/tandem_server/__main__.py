@@ -11,7 +11,7 @@ from .disk import Json
 from .failure import Failure
 from .state import RUNTIME, State
 
-RETIREMENT = 1.0  # seconds for the connection over a retired address to end
+RETIREMENT = 0.5  # seconds for the connection over a retired address to end
 
 
 def main(argv: list[str], first: bytes | None = None) -> int:

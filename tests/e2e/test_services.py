@@ -2,12 +2,10 @@
 
 import json
 import re
-import time
-from collections.abc import Callable
 
 import pytest
 
-from tests.fleet.fleet import Fleet, told
+from tests.fleet.fleet import Fleet, eventually, told
 from tests.fleet.traces import all_traces, stale
 
 SMALL_BILLING = {"billing-1": "198.19.1.11", "billing-2": "198.19.1.12"}
@@ -19,14 +17,6 @@ def recap(output: str) -> dict[str, dict[str, int]]:
     lines = output.partition("PLAY RECAP")[2].splitlines()
     counts = {line.partition(" : ")[0].strip(): re.findall(r"(\w+)=(\d+)", line) for line in lines if " : " in line}
     return {host: {name: int(number) for name, number in found} for host, found in counts.items()}
-
-
-def eventually(look: Callable[[], bool]) -> bool:
-    """Wait until something has arrived; logs travel in their own time."""
-    end = time.monotonic() + 30
-    while not (seen := look()) and time.monotonic() < end:
-        time.sleep(0.2)
-    return seen
 
 
 def test_the_first_apply_changes_every_server_and_says_so(applied: Fleet, first_apply: str) -> None:

@@ -10,7 +10,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +23,14 @@ UNIT_FIELDS = "Id,ActiveState,MainPID,ExecMainStartTimestampMonotonic,Invocation
 OF_THE_SYSTEM = ("user@", "user-runtime-dir@", "systemd-", "apt-", "dpkg-", "e2scrub", "logrotate", "man-db", "fstrim")
 
 Units = dict[str, dict[str, str]]
+
+
+def eventually(look: Callable[[], bool]) -> bool:
+    """Wait until something is so, for what takes its own time."""
+    end = time.monotonic() + 30
+    while not (seen := look()) and time.monotonic() < end:
+        time.sleep(0.2)
+    return seen
 
 
 class Fleet:

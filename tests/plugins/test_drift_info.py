@@ -8,7 +8,7 @@ from tests.plugins.conftest import Task
 
 pytestmark = pytest.mark.lab
 
-CONFIG = "/etc/tandem/web/web-1/nginx.conf"
+PAGE = "/usr/share/tandem/web/web-1/index.html"
 
 
 def test_nothing_differs_after_an_apply(fleet: Fleet, task: Task) -> None:
@@ -20,12 +20,12 @@ def test_nothing_differs_after_an_apply(fleet: Fleet, task: Task) -> None:
 
 
 def test_what_was_changed_by_hand_is_found_and_left(fleet: Fleet, task: Task) -> None:
-    fleet.do("West", "sh", "-c", f"echo '# by hand' >> {CONFIG}")
+    fleet.do("West", "sh", "-c", f"echo '# by hand' >> {PAGE}")
     before = all_traces(fleet)
     for words in ((), ("--check",), ("--diff",)):
         found = task("drift_info", *words)
         assert found["changes"].keys() == {"West"}
-        assert found["changes"]["West"]["files"] == [{"path": CONFIG, "action": "change"}]
+        assert found["changes"]["West"]["files"] == [{"path": PAGE, "action": "change"}]
         assert "changed: [West]" in task.output
         assert ("-# by hand" in task.output) == (words == ("--diff",))
     assert all_traces(fleet) == before

@@ -43,7 +43,8 @@ def _change(server: str, unit: Unit, old: Unit | None, written: set[str]) -> Uni
     reload = written.intersection((*unit.reload, *old.reload))
     if not restart and not reload:
         return None
-    action: Action = "restart" if restart else "reload"
+    # what answers on another address has to bind anew
+    action: Action = "restart" if restart or unit.addresses != old.addresses else "reload"
     return UnitChange(server, unit.name, unit.instance, action, tuple(sorted(restart or reload)))
 
 
