@@ -41,7 +41,7 @@ def test_check_and_diff_by_ansible(small: Fleet) -> None:
     small.write(WEB, KEEPALIVE)
     before = all_traces(small)
     output = small.playbook("apply", "--check", "--diff")
-    assert f"--- {PAGE}" in output
+    assert f"--- before: {PAGE}" in output
     assert re.search(r"^-.*kept for 65 s", output, re.MULTILINE)
     assert re.search(r"^\+.*kept for 41 s", output, re.MULTILINE)
     assert "change /etc/tandem/web/web-1/nginx.conf" in output, "what not everybody may read is only named"
@@ -95,20 +95,32 @@ def test_limit_reaches_only_the_named_servers(small: Fleet) -> None:
 
 
 def test_an_unreachable_host_is_counted_as_such(small: Fleet) -> None:
-    small.lab.unplug("West")
+    """East is the first host, whose task it is that reaches them all; the run ends in order all the same."""
+    small.lab.unplug("East")
     try:
         output = small.playbook("apply", status=4)
+        assert not leased(small)
+        alone = small.playbook("apply", "--limit", "East", status=2)
+        assert not leased(small)
     finally:
-        small.lab.plug("West")
-    assert re.search(r"fatal: \[West\]: UNREACHABLE! => .*198\.19\.0\.14", output)
+        small.lab.plug("East")
+    for shown in (output, alone):
+        assert re.search(r"fatal: \[East\]: UNREACHABLE! => .*198\.19\.0\.12", shown)
+        assert '"msg": "exit status 1"' in shown
     counts = recap(output)
     assert {host: count["unreachable"] for host, count in counts.items()} == {
         "North": 0,
-        "East": 0,
+        "East": 1,
         "South": 0,
-        "West": 1,
+        "West": 0,
     }
     assert counts["South"]["ok"] >= 1
+    assert {host: count["unreachable"] for host, count in recap(alone).items()} == {"East": 1}
+
+
+def leased(fleet: Fleet) -> bool:
+    """Tell whether a run holds the installation's lease."""
+    return fleet.lab.exec("North", ["test", "-e", "/var/lib/tandem/store/lease.json"]).returncode == 0
 
 
 def test_no_log_hides_what_a_host_reports(small: Fleet) -> None:
