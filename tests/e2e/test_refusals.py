@@ -120,11 +120,8 @@ def test_a_wrong_vault_password(changed: Fleet, tmp_path: Path) -> None:
     wrong = tmp_path / "password"
     wrong.write_text("wrong\n")
     before = all_traces(changed)
-    changed.lab.unplug("North")
-    try:
+    with changed.unplugged("North"):
         shown = changed.tandem("apply", status=1, ANSIBLE_VAULT_PASSWORD_FILE=str(wrong))
-    finally:
-        changed.lab.plug("North")
     [line] = [line for line in shown.splitlines() if line.strip()]
     assert "vault" in line
     assert "password" in line
@@ -140,20 +137,14 @@ def test_without_the_vault_password_a_plan_says_what_it_could_not_read(small: Fl
 
 
 def test_a_pulled_cable(changed: Fleet) -> None:
-    changed.lab.unplug("West")
-    try:
+    with changed.unplugged("West"):
         line = refusal(changed)
-    finally:
-        changed.lab.plug("West")
     assert "198.19.0.14" in line
 
 
 def test_a_pulled_cable_of_the_configuration_server(changed: Fleet) -> None:
-    changed.lab.unplug("North")
-    try:
+    with changed.unplugged("North"):
         shown = changed.tandem("apply", status=1)
-    finally:
-        changed.lab.plug("North")
     [line] = [line for line in shown.splitlines() if line.strip()]
     assert line.startswith("configuration server North cannot be reached: ")
 

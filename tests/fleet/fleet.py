@@ -1,5 +1,6 @@
 """Hold a copy of an example installation, its lab, and the commands that a user would run."""
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -10,7 +11,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -114,9 +115,21 @@ class Fleet:
         self.tandem("apply")
 
     def active(self) -> int:
-        """Return the number of the active configuration."""
-        found: int = self.json("plan")["results"]["plan"][-1]["active"]
-        return found
+        """Return the number of the active configuration, as the store has it."""
+        found = (self.lab.exec(server, ["cat", "/var/lib/tandem/store/active"]).stdout for server in self.servers)
+        return int(next(filter(None, found)))
+
+    @contextlib.contextmanager
+    def unplugged(self, server: str) -> Iterator[None]:
+        """Pull a server's cables for a while, when the connections of earlier runs have ended."""
+        for path in (self.lab.ssh_config.parent / "connections").glob("*"):
+            argv = ["ssh", "-F", str(self.lab.ssh_config), "-o", f"ControlPath={path}", "-O", "exit", "it"]
+            subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
+        self.lab.unplug(server)
+        try:
+            yield
+        finally:
+            self.lab.plug(server)
 
     def edit(self, path: str, old: str, new: str) -> None:
         """Replace a text that stands exactly once in a file of the inventory."""

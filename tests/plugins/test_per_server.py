@@ -49,11 +49,8 @@ def heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fleet: Fleet) -> Path
 
 
 def test_other_callbacks_hear_of_every_server(fleet: Fleet, task: Task, heard: Path) -> None:
-    fleet.lab.unplug("East")
-    try:
+    with fleet.unplugged("East"):
         task("drift_info", status=4)
-    finally:
-        fleet.lab.plug("East")
     found = {line for line in heard.read_text().splitlines() if "drift_info" in line}
     action = "tandem.platform.drift_info"
     assert {f'["ok", "{server}", "{action}"]' for server in ("North", "South", "West")} <= found
@@ -65,11 +62,8 @@ def test_without_the_callback_the_task_itself_fails_and_names_every_server(
 ) -> None:
     """Nobody must take a failed wave for a good one because a setting is missing."""
     monkeypatch.setitem(fleet.environment, "ANSIBLE_CALLBACKS_ENABLED", "listener")
-    fleet.lab.unplug("West")
-    try:
+    with fleet.unplugged("West"):
         failed = task("drift_info", status=2)
-    finally:
-        fleet.lab.plug("West")
     assert failed["failed"] is True
     assert failed["msg"].startswith("West: ")
     assert "\n" not in failed["msg"]

@@ -58,11 +58,8 @@ def test_a_stored_configuration_is_planned_by_its_number(fleet: Fleet, task: Tas
 
 def test_an_error_of_the_source_is_one_message_and_contacts_nobody(changed: Fleet, task: Task) -> None:
     changed.write(WEB, "web:\n  page:\n    titel: x\n  timeouts:\n    keepalive: soon\n")
-    changed.lab.unplug("North")
-    try:
+    with changed.unplugged("North"):
         failed = task("plan", status=2)
-    finally:
-        changed.lab.plug("North")
     assert failed["tandem_exit_status"] == 2
     assert "options/web_suite.yml:3: web.page.titel is not an option of web" in failed["msg"]
     assert "options/web_suite.yml:5: " in failed["msg"]

@@ -88,11 +88,8 @@ def test_an_interruption_that_was_not_foreseen_is_postponed(fleet: Fleet, task: 
 
 
 def test_one_that_fails_does_not_hold_the_others_up(fleet: Fleet, task: Task, planned: Json) -> None:
-    fleet.lab.unplug("South")
-    try:
+    with fleet.unplugged("South"):
         result = task("wave", **planned, steps=[step("West"), step("South")], status=4)
-    finally:
-        fleet.lab.plug("South")
     assert result["done"] == ["West"]
     assert result["failures"].keys() == {"South"}
     assert counts(task.output)["South"]["unreachable"] == 1

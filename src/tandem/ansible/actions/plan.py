@@ -68,7 +68,7 @@ def _plan(context: Context, session: Session, configuration: Configuration | Non
     plan = make(old, new, {server: session.configuration(at) for server, at in astray.items()})
     planned: Json = {"number": number, "active": active, "plan": plan.to_json(), **_commit(context.directory)}
     planned["report"] = [heading(planned), *lines(planned["plan"])]
-    if context.diff:
+    if context.diff and not context.args.get("lease"):  # while applying, servers show their own differences
         planned["report"] += unified(plan.files, old, new)
     return planned
 
