@@ -55,7 +55,7 @@ def test_check_mode_keeps_the_lease(fleet: Fleet, task: Task) -> None:
 def test_without_the_lease_nothing_is_activated(fleet: Fleet, task: Task) -> None:
     fleet.write("options/web_suite.yml", "web:\n  timeouts:\n    keepalive: 46\n")
     planned = task.plan()
-    steps = [{"server": server, "hold": [], "interrupts": True} for server in fleet.servers]
+    steps = [{"server": server, "hold": [], "instances": None} for server in fleet.servers]
     task("wave", number=planned["number"], run=planned["run"], steps=steps)
     task("activation", state="released", run=planned["run"])
     failed = task("activation", state="active", number=planned["number"], run=planned["run"], status=2)
