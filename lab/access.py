@@ -5,7 +5,7 @@ from __future__ import annotations
 from lab import disk, namespaces
 from lab.paths import LabPaths
 from lab.root import USER
-from tandem.installation import Installation
+from lab.topology import Topology
 
 CONFIG = """{hosts}Host *
   User {user}
@@ -30,14 +30,14 @@ def prepare(paths: LabPaths) -> None:
         disk.key(paths.key, "tandem-lab")
 
 
-def write(lab: str, paths: LabPaths, installation: Installation) -> None:
+def write(lab: str, paths: LabPaths, topology: Topology) -> None:
     """Write known_hosts and ssh_config; every server must have its host key.
 
     Any of the lab's host keys is good for any address, because Tandem changes the addresses of servers.
     """
-    keys = [paths.server(name).host_key.with_suffix(".pub").read_text().split() for name in installation.servers]
+    keys = [paths.server(name).host_key.with_suffix(".pub").read_text().split() for name in topology.servers]
     disk.replace(paths.known_hosts, "".join(f"* {kind} {key}\n" for kind, key, *_ in keys))
-    hosts = "".join(f"Host {name}\n  HostName {server.address}\n" for name, server in installation.servers.items())
+    hosts = "".join(f"Host {name}\n  HostName {server.address}\n" for name, server in topology.servers.items())
     enter = " ".join(namespaces.inside(namespaces.controller(lab)))
     text = CONFIG.format(hosts=hosts, user=USER, key=paths.key, known_hosts=paths.known_hosts, enter=enter)
     disk.replace(paths.ssh_config, text)

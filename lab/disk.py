@@ -8,8 +8,7 @@ from pathlib import Path
 
 from lab.paths import LabPaths, ServerPaths
 from lab.run import run
-from lab.topology import interfaces
-from tandem.installation import Server
+from lab.topology import Server
 
 # Without carrier the addresses stay: networkd, taking them away and giving them back, loses the gateway of a cable that
 # was out for a moment only.
@@ -68,11 +67,11 @@ def files(lab: LabPaths, server: Server) -> list[tuple[str, str, int]]:
         ("etc/ssh/ssh_host_ed25519_key.pub", own.host_key.with_suffix(".pub").read_text(), 0o644),
         ("etc/ssh/authorized_keys/ansible", lab.key.with_suffix(".pub").read_text(), 0o644),
     ]
-    for interface in interfaces(server.site):
+    for interface in server.site.interfaces:
         lines = []
         if interface == server.site.management.interface:
             network = server.site.management
-            lines = [f"Address={server.address}/{network.network.prefixlen}", f"Gateway={network.gateway}"]
+            lines = [f"Address={server.address}/{network.subnet.prefixlen}", f"Gateway={network.gateway}"]
         text = NETWORK.format(interface=interface, lines="\n".join(lines))
         name = "50-lab.network" if lines else f"50-lab-{interface}.network"
         result.append((f"etc/systemd/network/{name}", text, 0o644))

@@ -18,7 +18,7 @@ from lab.errors import LabError
 from lab.paths import LabPaths
 from lab.run import Completed, captured
 from lab.server import Server, held
-from tandem.installation import Installation, Site
+from lab.topology import Site, Topology
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,29}"
 
@@ -50,7 +50,7 @@ class Lab:
     @cached_property
     def name(self) -> str:
         """The lab's name, part of the name of all it makes."""
-        name = self._name or self.installation.name
+        name = self._name or self.topology.name
         if not re.fullmatch(NAME, name):
             raise LabError(f"{name}: a lab's name has letters, digits, - and _, at most 30; give one with --name")
         return name
@@ -60,13 +60,13 @@ class Lab:
         return LabPaths.of(self.name)
 
     @cached_property
-    def installation(self) -> Installation:
+    def topology(self) -> Topology:
         return topology.read(self.inventory)
 
     @cached_property
     def servers(self) -> dict[str, Server]:
         """The installation's servers by name."""
-        return {name: Server(self.name, entry) for name, entry in self.installation.servers.items()}
+        return {name: Server(self.name, entry) for name, entry in self.topology.servers.items()}
 
     @property
     def ssh_config(self) -> Path:
@@ -81,9 +81,9 @@ class Lab:
 
     def site(self, name: str) -> Site:
         """Return one site, or raise LabError with the names there are."""
-        if name not in self.installation.sites:
-            raise LabError(f"{name} is not a site of {self.inventory}; these are: {', '.join(self.installation.sites)}")
-        return self.installation.sites[name]
+        if name not in self.topology.sites:
+            raise LabError(f"{name} is not a site of {self.inventory}; these are: {', '.join(self.topology.sites)}")
+        return self.topology.sites[name]
 
     def is_up(self) -> bool:
         """Tell whether the lab's network is there, be it half made."""
@@ -96,7 +96,7 @@ class Lab:
         server was switched on.
         """
         prerequisites.check()
-        wanted = self.installation
+        wanted = self.topology
         with self._alone():
             base = cache.base(self.say)
             access.prepare(self.paths)

@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from lab import namespaces
 from lab.namespaces import port
 from lab.run import run
-from lab.topology import controller, interfaces
-from tandem.installation import Installation, Server, Site
+from lab.topology import Server, Site, Topology
 
 SYSCTLS = [
     f"net.ipv4.conf.{scope}.{key}" for scope in ("all", "default") for key in ("rp_filter=0", "send_redirects=0")
@@ -29,18 +28,18 @@ table inet tandem_lab {
 """
 
 
-def build(lab: str, installation: Installation) -> None:
+def build(lab: str, topology: Topology) -> None:
     """Make or repair everything but the servers' own namespaces; partitions are healed."""
     namespaces.ensure(namespaces.controller(lab))
     namespaces.batch(namespaces.controller(lab), ["link set lo up"])
-    if len(installation.sites) > 1:
+    if len(topology.sites) > 1:
         _wan(lab)
-    for site in installation.sites.values():
-        _router(lab, site, installation)
-        _leg(lab, site, installation)
-    for site in installation.sites.values():
-        namespaces.batch(namespaces.site(lab, site.name), _routes_of_router(site, installation))
-    namespaces.batch(namespaces.controller(lab), _routes_of_controller(installation))
+    for site in topology.sites.values():
+        _router(lab, site, topology)
+        _leg(lab, site, topology)
+    for site in topology.sites.values():
+        namespaces.batch(namespaces.site(lab, site.name), _routes_of_router(site, topology))
+    namespaces.batch(namespaces.controller(lab), _routes_of_controller(topology))
 
 
 def _wan(lab: str) -> None:
@@ -50,35 +49,35 @@ def _wan(lab: str) -> None:
     namespaces.batch(namespace, [*made, "link set lo up", "link set wan up"])
 
 
-def _router(lab: str, site: Site, installation: Installation) -> None:
+def _router(lab: str, site: Site, topology: Topology) -> None:
     """Make a site's bridges, one per cable of a server, with the gateways' addresses on them, and its WAN port."""
     namespace = namespaces.site(lab, site.name)
     namespaces.ensure(namespace)
     run([*namespaces.inside(namespace), "sysctl", "-qw", "net.ipv4.ip_forward=1", *SYSCTLS])
     there = namespaces.links(namespace)
     commands = ["link set lo up"]
-    for number, interface in enumerate(interfaces(site)):
+    for number, interface in enumerate(site.interfaces):
         if f"br{number}" not in there:
             commands.append(f"link add br{number} type bridge")
         commands.append(f"link set br{number} up")
         commands += [
-            f"addr replace {network.gateway}/{network.network.prefixlen} dev br{number}"
+            f"addr replace {network.gateway}/{network.subnet.prefixlen} dev br{number}"
             for network in site.networks.values()
             if network.interface == interface
         ]
-    if len(installation.sites) > 1:
+    if len(topology.sites) > 1:
         if "wan" not in there:
             commands.append(f"link add wan type veth peer name {port(site.name)} netns {namespaces.wan(lab)}")
         commands.append("link set wan up")
     namespaces.batch(namespace, commands)
-    if len(installation.sites) > 1:
+    if len(topology.sites) > 1:
         namespaces.batch(namespaces.wan(lab), [f"link set {port(site.name)} master wan up"])
     run([*namespaces.inside(namespace), "nft", "-f", "-"], stdin=RULES)
 
 
-def _leg(lab: str, site: Site, installation: Installation) -> None:
+def _leg(lab: str, site: Site, topology: Topology) -> None:
     """Connect the controller to a site's management bridge, where it has an address there."""
-    address = controller(installation, site)
+    address = topology.controller(site)
     if address is None:
         return
     leg, namespace = port(site.name), namespaces.controller(lab)
@@ -89,26 +88,26 @@ def _leg(lab: str, site: Site, installation: Installation) -> None:
     namespaces.batch(namespaces.site(lab, site.name), ["link set controller master br0 up"])
 
 
-def _routes_of_router(site: Site, installation: Installation) -> Iterator[str]:
-    for other in installation.sites.values():
+def _routes_of_router(site: Site, topology: Topology) -> Iterator[str]:
+    for other in topology.sites.values():
         if other is not site:
             for network in other.networks.values():
-                yield f"route replace {network.network} via {other.management.gateway} dev wan onlink"
+                yield f"route replace {network.subnet} via {other.management.gateway} dev wan onlink"
 
 
-def _routes_of_controller(installation: Installation) -> Iterator[str]:
+def _routes_of_controller(topology: Topology) -> Iterator[str]:
     """Route each site's networks over the leg there; a site without one over the first leg, so by the WAN."""
-    legs = [site for site in installation.sites.values() if controller(installation, site)]
-    for site in installation.sites.values():
+    legs = [site for site in topology.sites.values() if topology.controller(site)]
+    for site in topology.sites.values():
         by = site if site in legs else legs[0]
         for network in site.networks.values():
             if not (site in legs and network is site.management):
-                yield f"route replace {network.network} via {by.management.gateway} dev {port(by.name)}"
+                yield f"route replace {network.subnet} via {by.management.gateway} dev {port(by.name)}"
 
 
 def cables(server: Server) -> list[str]:
     """Return the names of a server's ports in its site's namespace, one per interface."""
-    return [port(server.name, f".{number}") for number, _ in enumerate(interfaces(server.site))]
+    return [port(server.name, f".{number}") for number, _ in enumerate(server.site.interfaces)]
 
 
 def boot_commands(lab: str, server: Server) -> list[list[str]]:
@@ -117,7 +116,7 @@ def boot_commands(lab: str, server: Server) -> list[list[str]]:
     commands = [["-", "ip", "netns", "delete", namespace]]
     commands += [["-", "ip", "-n", site, "link", "delete", cable] for cable in cables(server)]
     commands += [["ip", "netns", "add", namespace]]
-    for number, (interface, cable) in enumerate(zip(interfaces(server.site), cables(server), strict=True)):
+    for number, (interface, cable) in enumerate(zip(server.site.interfaces, cables(server), strict=True)):
         peer = ["peer", "name", cable, "netns", site]
         link = ["link", "add", interface, "address", mac(server.name, number), "type", "veth", *peer]
         commands += [["ip", "-n", namespace, *link], ["ip", "-n", site, "link", "set", cable, "master", f"br{number}"]]
@@ -140,7 +139,7 @@ def partition(lab: str, here: Site, there: Site, *, on: bool = True) -> None:
     if on == (there.name in lost_sites(lab, here)):
         return
     comment = f' comment "{there.name}"' if on else ""
-    elements = ", ".join(f"{network.network}{comment}" for network in there.networks.values())
+    elements = ", ".join(f"{network.subnet}{comment}" for network in there.networks.values())
     rule = f"{'add' if on else 'delete'} element inet tandem_lab lost {{ {elements} }}"
     run([*namespaces.inside(namespaces.site(lab, here.name)), "nft", rule])
 

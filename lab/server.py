@@ -15,15 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab import disk, namespaces, network
+from lab import disk, namespaces, network, topology
 from lab.cgroups import Group
 from lab.errors import LabError
 from lab.paths import LabPaths, ServerPaths
 from lab.run import run
-from tandem import installation
 
 WRAPPER = Path(__file__).with_name("wrapper.py")
-MEMORY = 4 * 2**30  # bytes, of a server whose memory is not stated
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 MOUNT = """set -e
 mkdir -p /run/systemd/nspawn
@@ -41,7 +39,7 @@ class Server:
     """One server of a lab that is up or can be."""
 
     lab: str
-    entry: installation.Server
+    entry: topology.Server
 
     @property
     def name(self) -> str:
@@ -88,7 +86,7 @@ class Server:
             disk.prepare(LabPaths.of(self.lab), self.entry, base)
             wrapper = Group(self.lab, "wrappers")
             wrapper.create()
-            self.group.create(self.entry.memory or MEMORY)
+            self.group.create(self.entry.memory)
             boots = self.power().get("boots", 0)
             disk.replace(self.paths.boot, json.dumps({"boots": boots, **self._boot(base, wrapper)}, indent=1))
             disk.replace(self.paths.power, json.dumps({"boots": boots}))

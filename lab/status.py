@@ -59,7 +59,7 @@ def look(lab: Lab) -> LabStatus:
 
 
 def _partitions(lab: Lab) -> list[tuple[str, str]]:
-    sites = [site for site in lab.installation.sites.values() if namespaces.alive(namespaces.site(lab.name, site.name))]
+    sites = [site for site in lab.topology.sites.values() if namespaces.alive(namespaces.site(lab.name, site.name))]
     return [(site.name, other) for site in sites for other in sorted(network.lost_sites(lab.name, site))]
 
 

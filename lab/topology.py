@@ -1,46 +1,149 @@
-"""Say what the lab builds of an installation: cables, and where the controller stands."""
+"""Read from installation.yml what the lab needs of it: sites, networks, servers, and where the controller stands."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from lab.errors import LabError
-from tandem.errors import TandemError
-from tandem.installation import Installation, Site
-from tandem.inventory import read_alone
-from tandem.project import roles_directory
+
+MANAGEMENT = "management"
+UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
 
-def interfaces(site: Site) -> list[str]:
-    """Return the interfaces a server of a site has, the management one first; networks may share one."""
-    return list(dict.fromkeys([site.management.interface, *(n.interface for n in site.networks.values())]))
+@dataclass(frozen=True)
+class Network:
+    """One network of a site; networks with the same interface share a cable."""
+
+    name: str
+    subnet: IPv4Network
+    gateway: IPv4Address
+    interface: str
 
 
-def controller(installation: Installation, site: Site) -> IPv4Interface | None:
-    """Return the controller's address in a site, with the length of its management network's prefix."""
-    management = site.management.network
-    for network in installation.controllers:
-        if network.subnet_of(management):
-            return IPv4Interface(f"{_first_host(network)}/{management.prefixlen}")
-    return None
+@dataclass(frozen=True)
+class Site:
+    """One site: its networks by name."""
+
+    name: str
+    networks: Mapping[str, Network]
+
+    @property
+    def management(self) -> Network:
+        return self.networks[MANAGEMENT]
+
+    @property
+    def interfaces(self) -> list[str]:
+        """The interfaces a server of this site has, the management one first."""
+        return list(dict.fromkeys([self.management.interface, *(n.interface for n in self.networks.values())]))
 
 
-def read(inventory: Path) -> Installation:
-    """Read an inventory, given as its directory or its installation.yml; raise LabError with everything wrong in it."""
+@dataclass(frozen=True)
+class Server:
+    """One server: its site, management address, and memory in bytes."""
+
+    name: str
+    site: Site
+    address: IPv4Address
+    memory: int
+
+
+@dataclass(frozen=True)
+class Topology:
+    """What the lab builds."""
+
+    name: str
+    sites: Mapping[str, Site]
+    servers: Mapping[str, Server]
+    controllers: tuple[IPv4Network, ...]
+
+    def controller(self, site: Site) -> IPv4Interface | None:
+        """Return the controller's address in a site, with the length of its management network's prefix."""
+        subnet = site.management.subnet
+        for network in self.controllers:
+            if network.subnet_of(subnet):
+                return IPv4Interface(f"{first_host(network)}/{subnet.prefixlen}")
+        return None
+
+
+def first_host(network: IPv4Network) -> IPv4Address:
+    """Return the first address a machine can have in `network`."""
+    return next(iter(network.hosts()), network.network_address)
+
+
+def installation_file(inventory: Path) -> Path:
+    """Return the installation.yml of an inventory given as its directory or as the file itself."""
     path = inventory / "installation.yml" if inventory.is_dir() else inventory
     if not path.is_file():
         raise LabError(f"{path}: there is no such file; give an inventory directory, or its installation.yml, with -i")
+    return path
+
+
+def read(inventory: Path) -> Topology:
+    """Read an inventory.
+
+    Raises LabError naming the file and the place where it is not as the lab needs it.
+    """
+    path = installation_file(inventory)
     try:
-        installation = read_alone(path, roles_directory())
-    except TandemError as error:
-        raise LabError("\n".join(f"{path.parent}/{line}" for line in str(error).splitlines())) from None
-    if not any(controller(installation, site) for site in installation.sites.values()):
-        raise LabError(
-            f"{path}: controllers: none lies in the management network of a site; the lab cannot reach a server"
-        )
-    return installation
+        source = yaml.load(path.read_text(), yaml.CSafeLoader)
+    except yaml.YAMLError as error:
+        raise LabError(f"{path}: {error}") from error
+    try:
+        return topology(source)
+    except KeyError as error:
+        raise LabError(f"{path}: {error.args[0]} is missing") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise LabError(f"{path}: {error}") from error
 
 
-def _first_host(network: IPv4Network) -> IPv4Address:
-    return next(iter(network.hosts()), network.network_address)
+def topology(source: Mapping[str, Any]) -> Topology:
+    """Build the topology from the contents of an installation.yml."""
+    sites = {name: Site(name, dict(networks(name, site["networks"]))) for name, site in source["sites"].items()}
+    for site in sites.values():
+        if MANAGEMENT not in site.networks:
+            raise KeyError(f"sites.{site.name}.networks.{MANAGEMENT}")
+    servers = {name: server(name, entry, sites) for name, entry in source["servers"].items()}
+    controllers = tuple(IPv4Network(network) for network in source["controllers"])
+    result = Topology(source["name"], sites, servers, controllers)
+    if not any(result.controller(site) for site in sites.values()):
+        raise ValueError("controllers: none lies in the management network of a site; the lab cannot reach a server")
+    return result
+
+
+def networks(site: str, source: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Network]]:
+    """Yield the networks of one site by name."""
+    for name, entry in source.items():
+        try:
+            subnet = IPv4Network(entry["network"])
+            gateway = IPv4Address(entry["gateway"]) if entry.get("gateway") else first_host(subnet)
+        except ValueError as error:
+            raise ValueError(f"sites.{site}.networks.{name}: {error}") from error
+        yield name, Network(name, subnet, gateway, entry.get("interface", "eth0"))
+
+
+def server(name: str, source: Mapping[str, Any], sites: Mapping[str, Site]) -> Server:
+    """Build one server."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", name):
+        raise ValueError(f"servers.{name}: not a name a server can have as its host name")
+    if source["site"] not in sites:
+        raise ValueError(f"servers.{name}: site {source['site']} does not exist")
+    site = sites[source["site"]]
+    address = IPv4Address(source["address"])
+    if address not in site.management.subnet:
+        raise ValueError(f"servers.{name}: address {address} is not in {site.name}'s {site.management.subnet}")
+    return Server(name, site, address, size(str(source["memory"])))
+
+
+def size(text: str) -> int:
+    """Return the bytes of a size such as `4GiB`."""
+    match = re.fullmatch(r"(\d+) ?([KMGT]iB)", text)
+    if not match:
+        raise ValueError(f"{text} is not a size such as 4GiB")
+    return int(match[1]) * UNITS[match[2]]
