@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from .command import run
 from .disk import Json
 from .failure import Failure
+from .state import RUNTIME
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWNET = 0x40000000
@@ -87,11 +88,10 @@ def _cover(operations: list[Json]) -> None:
     for operation in operations:  # read the staged files before anything covers them
         staged[operation["path"]] = operation["new"] if operation["entry"] else None
     tops = sorted({"/var", *("/" + path.split("/")[1] for path in staged)})  # a validator may write there
-    memory = "/run/tandem/validation"
-    os.makedirs(memory, 0o700, exist_ok=True)
-    _check(libc.mount(b"tandem", memory.encode(), b"tmpfs", 0, b"mode=0700"), "mount tmpfs")
+    os.makedirs(RUNTIME, exist_ok=True)
+    _check(libc.mount(b"tandem", RUNTIME.encode(), b"tmpfs", 0, b"mode=0700"), "mount tmpfs")
     for number, top in enumerate(tops):
-        upper, work = f"{memory}/{number}", f"{memory}/{number}.work"
+        upper, work = f"{RUNTIME}/{number}", f"{RUNTIME}/{number}.work"
         os.mkdir(upper, 0o755)
         os.mkdir(work)
         options = f"lowerdir={top},upperdir={upper},workdir={work}".encode()

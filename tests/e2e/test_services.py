@@ -31,7 +31,7 @@ def test_a_second_apply_changes_nothing_and_says_so(applied: Fleet) -> None:
     shown = applied.tandem("apply")
     assert told(shown, *applied.servers) == []
     assert "✓ 4 servers have nothing to do" in shown
-    assert shown.splitlines()[-1] == "0 servers changed. Configuration 1 is active."
+    assert shown.splitlines()[-1] == f"0 servers changed. Configuration {applied.active()} is active."
     assert applied.restarted(units) == set()
     assert all_traces(applied) == before
 
