@@ -160,6 +160,25 @@ def test_a_stop_charges_what_the_session_took_and_releases_the_rest(books: Books
     assert books.ask(report(call("rating-nobody", "one-5"), STOP, 60)) == [DONE], "or it would come for ever"
 
 
+def test_a_stop_without_a_duration_is_charged_from_the_start(books: Books) -> None:
+    """As long as it was allowed to last, at most; and one that never began is free all the same."""
+    account, charges = books.open("timeless", "1.00", longest=100), {}
+    for number, (minutes, amount) in enumerate((("1", "0.03"), ("30", "0.05")), 1):
+        asked = call(account, f"timeless-{number}")
+        assert [*books.ask(asked), *books.ask(report(asked, START))] == [Answer(ACCEPT, 100), DONE]
+        began = f"UTC_TIMESTAMP() - INTERVAL {minutes} MINUTE"
+        books.sql(f"UPDATE reservation SET started = {began} WHERE session = 'timeless-{number}'")
+        stop = Request(ONE, ACCOUNTING, [*asked.attributes, (STATUS, STOP.to_bytes(4, "big"))])
+        assert books.ask(stop) == [DONE]
+        charges[f"timeless-{number}"] = Decimal(amount)
+    failed = call(account, "timeless-3")
+    assert books.ask(failed) == [Answer(ACCEPT, 100)]
+    assert books.ask(Request(ONE, ACCOUNTING, [*failed.attributes, (STATUS, FAILED.to_bytes(4, "big"))])) == [DONE]
+    found = books.look(account)[3]
+    assert abs(found["timeless-1"] - charges["timeless-1"]) < Decimal("0.002"), "a second or two pass here as well"
+    assert found == {"timeless-1": found["timeless-1"], "timeless-2": charges["timeless-2"], "timeless-3": ZERO}
+
+
 RULES = """billing_engine:
   rating: {rate_places: 2, rate_rounding: up, charge_places: 1, charge_rounding: up,
            charge_step: 60, minimum_duration: 480, minimum_charge: 0.25}

@@ -149,18 +149,23 @@ CREATE OR REPLACE DEFINER = billing_owner@localhost PROCEDURE account_stop
   MODIFIES SQL DATA SQL SECURITY DEFINER
   COMMENT 'Write the xDR of a session and charge it, once. Answer "OK amount", or "DUPLICATE".'
 BEGIN
-  DECLARE the_account, the_tariff INT UNSIGNED;
+  DECLARE the_account, the_tariff, longest INT UNSIGNED;
   DECLARE the_rate, the_amount DECIMAL(20, 5);
-  DECLARE since DATETIME;
+  DECLARE agreed, since DATETIME;
   DECLARE known BOOLEAN DEFAULT FALSE;
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; RESIGNAL; END;
 
   START TRANSACTION;
   SELECT id, tariff_id INTO the_account, the_tariff FROM account WHERE name = of_account FOR UPDATE;
   -- The rate that was agreed; without a reservation, that of now.
-  SELECT per_minute, started INTO the_rate, since FROM reservation WHERE session = of_session AND account_id = the_account;
+  SELECT per_minute, started, authorised, seconds INTO the_rate, since, agreed, longest
+    FROM reservation WHERE session = of_session AND account_id = the_account;
   IF the_rate IS NULL THEN
     SET the_rate = COALESCE(rounded(find_rate(the_tariff, to_destination), rate_places, rate_rounding), 0);
+  END IF;
+  -- A stop that does not say how long it lasted is no free session: it lasted from its start until now, as far as allowed.
+  IF lasted IS NULL THEN
+    SET lasted = COALESCE(LEAST(TIMESTAMPDIFF(SECOND, COALESCE(since, agreed), UTC_TIMESTAMP()), longest), 0);
   END IF;
   SET the_amount = charge_of(the_rate, lasted, charge_places, charge_rounding, charge_step, minimum_duration, minimum_charge);
   -- The unique session decides. The handler has a block of its own, because only this statement may meet it.
