@@ -59,6 +59,11 @@ def _answer(request: Json, channel: Channel, afterwards: list[Callable[[], None]
 
         _refuse_other(request["server"], State())
         return store.serve(channel)
+    if verb == "health":
+        from . import health  # noqa: PLC0415  only when another server is about to be interrupted
+
+        units = (State().manifest() or {"units": []})["units"]
+        return {"ill": health.complaints(units, request["instances"])}
     if verb not in ("apply", "check"):
         raise Failure("request", f"{verb} is not a verb of this program; controller and server have different releases")
     return _change(request, channel, afterwards)
@@ -75,7 +80,7 @@ def _change(request: Json, channel: Channel, afterwards: list[Callable[[], None]
     state.prepare()
     state.announce(request["run"])
     state.lock(lambda: channel.send("progress", step="waiting for an older run that is still at work here"))
-    if journal := undo(state, channel):
+    if journal := undo(state, channel, request.get("over")):
         channel.send("recovered", run=journal["run"], state=journal["state"])
     transaction = Transaction(request, state, channel)
     try:

@@ -1,6 +1,7 @@
-"""Probe whether what was changed serves again."""
+"""Probe whether instances serve."""
 
 import time
+from collections.abc import Iterable, Mapping
 
 from .command import run
 from .disk import Json
@@ -8,26 +9,45 @@ from .failure import Failure
 from .units import GOOD, active_states, last_words
 
 PAUSE = 0.2  # seconds between two probes
+ACTIVE: Json = {"command": None, "timeout": 10}  # what is asked of a unit whose application declares no probe
 
 
 def probe(unit: Json) -> None:
     """Wait until a unit is active and its health command agrees; raise Failure with its last word otherwise."""
-    health = unit.get("health") or {"command": None, "timeout": 10}
-    deadline = time.monotonic() + health["timeout"]
-    word = ""
+    timeout = (unit.get("health") or ACTIVE)["timeout"]
+    deadline = time.monotonic() + timeout
     while True:
         state = active_states([unit["name"]]).get(unit["name"], "unknown")
-        if state in GOOD:
-            if not health["command"]:
-                return
-            status, output = run(health["command"], max(1.0, deadline - time.monotonic()))
-            if status == 0:
-                return
-            word = output.strip().splitlines()[-1] if output.strip() else f"{health['command'][0]} ended with {status}"
-        else:
-            word = f"is {state}: {last_words(unit['name'])}"
-            if state == "failed":  # systemd has given up
-                raise Failure(unit["name"], word)
+        word = _complaint(unit, state, deadline)
+        if word is None:
+            return
+        if state == "failed":  # systemd has given up
+            raise Failure(unit["name"], word)
         if time.monotonic() > deadline:
-            raise Failure(unit["name"], f"not healthy within {health['timeout']:g} s: {word}")
+            raise Failure(unit["name"], f"not healthy within {timeout:g} s: {word}")
         time.sleep(PAUSE)
+
+
+def complaints(units: Iterable[Json], instances: Iterable[str]) -> Mapping[str, str]:
+    """Ask every unit of some instances once; return why an instance does not serve, of those that do not."""
+    found = dict.fromkeys(instances, "is not on this server")
+    for unit in units:
+        name = unit["instance"]
+        if name not in found or found[name] not in ("", "is not on this server"):
+            continue
+        state = active_states([unit["name"]]).get(unit["name"], "unknown")
+        found[name] = _complaint(unit, state, time.monotonic() + (unit.get("health") or ACTIVE)["timeout"]) or ""
+    return {name: word for name, word in found.items() if word}
+
+
+def _complaint(unit: Json, state: str, deadline: float) -> str | None:
+    """Return why a unit in a state is not healthy; None when it is."""
+    if state not in GOOD:
+        return f"is {state}: {last_words(unit['name'])}"
+    command = (unit.get("health") or ACTIVE)["command"]
+    if not command:
+        return None
+    status, output = run(command, max(1.0, deadline - time.monotonic()))
+    if status == 0:
+        return None
+    return output.strip().splitlines()[-1] if output.strip() else f"{command[0]} ended with {status}"

@@ -1,6 +1,7 @@
 """Bring addresses and units of this server to what a bundle says: half of a transaction, and of its undoing."""
 
 from collections.abc import Callable
+from itertools import groupby
 
 from . import addresses, health, units
 from .disk import Json
@@ -92,25 +93,29 @@ class Change:
             tell("progress", step=f"removing address {address}")
             addresses.remove(address, interface, prefix)
 
-    def retire(self) -> None:
-        """Remove old management addresses; whoever is connected over one is cut off."""
+    def retire(self, spare: str | None = None) -> list[Json]:
+        """Remove old management addresses but for one, and return that: who is connected over another is cut off."""
         for address in self.retired:
-            addresses.remove(address["address"], address["interface"], address["prefix"])
+            if address["address"] != spare:
+                addresses.remove(address["address"], address["interface"], address["prefix"])
+        return [address for address in self.retired if address["address"] == spare]
 
     def settle_units(self, tell: Tell) -> list[Json]:
-        """Start, restart and reload exactly the units that need it; return what was done."""
-        done = []
-        for debt in self.debts:
-            tell("progress", step=f"{debt['action']}ing {debt['name']}")
-            units.act(debt["name"], debt["action"])
-            done.append({"name": debt["name"], "action": debt["action"]})
-        return done
+        """Start, restart and reload exactly the units that need it, one instance after the other; return what was done.
 
-    def probe(self, tell: Tell) -> None:
-        """Wait until every unit that was touched is healthy."""
-        for debt in self.debts:
-            tell("progress", step=f"probing {debt['name']}")
-            health.probe(self.units[debt["name"]])
+        The next instance is touched only when the last one is healthy again.
+        """
+        done = []
+        for instance, debts in groupby(self.debts, key=lambda debt: self.units[debt["name"]]["instance"]):
+            touched = list(debts)
+            for debt in touched:
+                tell("progress", step=f"{debt['action']}ing {debt['name']}")
+                units.act(debt["name"], debt["action"])
+                done.append({"name": debt["name"], "action": debt["action"]})
+            for debt in touched:
+                tell("progress", step=f"probing {instance or debt['name']}")
+                health.probe(self.units[debt["name"]])
+        return done
 
     def needs_confirmation(self, done: list[Json]) -> bool:
         """Return whether the controller might have been shut out: another management address, rules, or sshd."""

@@ -3,7 +3,8 @@
 What has not been committed is undone: by the transaction itself when a step fails, by the next run when the program was
 killed, and at boot after a power cut. The journal says how far it got:
 
-    staging     new files are being written beside their targets; nothing visible has changed
+    staging     new files are being written beside their targets; nothing visible has changed. At its end the controller
+                is asked whether instances may be interrupted now that others of their clusters have to stand in for
     placing     units that go are being stopped, files are being put in place
     settling    addresses and units follow, health is probed
     confirming  a new connection has to come through, because rules or the management address changed
@@ -16,7 +17,7 @@ import os
 import time
 from collections.abc import Callable
 
-from . import units, validators
+from . import health, units, validators
 from .channel import Listener
 from .contents import Contents
 from .disk import Json, remove
@@ -80,6 +81,7 @@ class Transaction:
         self._begin(operations)
         try:
             self._stage(operations)
+            self._ask(change)
             self._carry_out(operations, change)
             self._commit(change)
         except BaseException as error:
@@ -92,7 +94,7 @@ class Transaction:
     def _undo(self, error: BaseException) -> bool:
         """Undo, and return whether there was anything to undo; raise Failure with both reasons when that fails too."""
         try:
-            return undo(self.state, self.channel) is not None
+            return undo(self.state, self.channel, self.request.get("over")) is not None
         except (Failure, OSError) as second:
             message = f"{error}; and putting everything back failed: {second}; the next apply tries again"
             raise Failure(error.what if isinstance(error, Failure) else "server", message) from error
@@ -126,6 +128,19 @@ class Transaction:
             self.channel.send("progress", step=f"validating with {validator['name']}")
         validators.validate(concerned, operations)
 
+    def _ask(self, change: Change) -> None:
+        """Ask right before instances are interrupted that others stand in for; raise Failure where that must not be."""
+        guarded = sorted(change.interrupts().intersection(self.request.get("guarded", ())))
+        if not guarded:
+            return
+        ill = health.complaints((self.previous or {"units": []})["units"], guarded)
+        self.channel.send("interrupt", healthy=[name for name in guarded if name not in ill])
+        answer = self.channel.receive()
+        if answer is None:
+            raise Failure("connection", "the controller has gone; nothing was changed")
+        if answer["refused"]:
+            raise Failure("availability", answer["refused"])
+
     def _carry_out(self, operations: list[Json], change: Change) -> None:
         tell = self.channel.send
         self._enter("placing")
@@ -139,7 +154,6 @@ class Transaction:
                 units.stop(name, MASKED_STOP)
         change.take_addresses(tell, ask=True)
         done = change.settle_units(tell)
-        change.probe(tell)
         if change.needs_confirmation(done) and self.request.get("confirm", True):
             self._confirm(change)
         change.release_addresses(tell)
@@ -218,10 +232,11 @@ def put_files_back(state: State) -> Json | None:
     return journal
 
 
-def undo(state: State, channel: Listener) -> Json | None:
+def undo(state: State, channel: Listener, over: str | None = None) -> Json | None:
     """Put this running server back to what it was before an interrupted transaction; return its journal, or None.
 
-    The journal goes last: undoing can be interrupted and repeated, too.
+    The journal goes last: undoing can be interrupted and repeated, too. `over` is the address that the controller is
+    connected over. Where that is the one that goes again, the transaction that follows lets it go, as any that retired.
     """
     journal = put_files_back(state)
     if journal is None:
@@ -241,7 +256,8 @@ def undo(state: State, channel: Listener) -> Json | None:
             except Failure as failure:  # what did not run before need not run now
                 channel.send("progress", step=str(failure))
         change.release_addresses(channel.send)
-        change.retire()
+        if left := change.retire(spare=over):
+            state.commit({**previous, "retired": left})
     state.end_journal()
     return journal
 

@@ -30,6 +30,7 @@ class Job:
     request: Json
     contents: Callable[[list[str]], Awaitable[Mapping[str, bytes]]]
     address: str  # the management address it should have afterwards
+    refusal: Callable[[str, list[str]], Awaitable[str | None]]  # why the server must not interrupt these now
 
 
 @dataclass
@@ -96,7 +97,7 @@ class FanOut:
         for way in job.ways:
             heard = False
             try:
-                async with converse(way, job.request) as conversation:
+                async with converse(way, {**job.request, "over": way.address}) as conversation:
                     first = await conversation.receive()
                     heard = True
                     return Outcome(job.server, await self._follow(job, way, conversation, first))
@@ -122,6 +123,8 @@ class FanOut:
                     )
                 elif message["event"] == "need":
                     await conversation.send(blobs=encode(await job.contents(message["digests"])))
+                elif message["event"] == "interrupt":
+                    await conversation.send(refused=await job.refusal(job.server, message["healthy"]))
                 elif message["event"] == "confirm":
                     target = way.at(job.address) if message["moved"] else way
                     task = asyncio.create_task(self._confirm(job, target, message["run"]))

@@ -77,6 +77,10 @@ def _processes(application: Application, problems: Problems) -> None:
 def _units(application: Application, problems: Problems) -> None:
     """Check what files say of units, and units of processes."""
     declaration = application.declaration
+    batch = declaration.batch
+    if batch is not None and (batch not in application.options or application.options[batch].type.type != "integer"):
+        message = f"{batch} is not an option of type integer{did_you_mean(batch, application.options)}"
+        problems.add(application.origin, f"batch: {message}")
     for path, file in declaration.files.items():
         if file.unit is not None and file.unit not in declaration.units:
             message = f"{file.unit} is not a unit{did_you_mean(file.unit, declaration.units)}"

@@ -74,7 +74,10 @@ class Health(Frozen):
 
 
 class Declaration(Frozen):
-    """Hold the whole of meta/application.yml."""
+    """Hold the whole of meta/application.yml.
+
+    `batch` names the option that says how many instances of a cluster may be interrupted at once; without it, one.
+    """
 
     description: str
     suite: str | None
@@ -84,6 +87,7 @@ class Declaration(Frozen):
     beside: Texts = ()
     requires: Texts = ()
     after: Texts = ()
+    batch: str | None = None
     packages: Texts = ()
     replaces: Texts = ()
     files: Mapping[str, File] = {}

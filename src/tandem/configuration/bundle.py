@@ -6,6 +6,8 @@ from ipaddress import ip_address
 from tandem.configuration.canonical import Json, canonical
 
 FORMAT = 1
+ORDER_STEP = 100
+"""Room for the units of one instance between the ranks of two applications."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ class Bundle:
             self.management,
             tuple(sorted(self.files, key=lambda file: file.path)),
             tuple(sorted(self.addresses, key=lambda address: int(ip_address(address.address)))),
-            tuple(sorted(self.units, key=lambda unit: (unit.order, unit.name))),
+            tuple(sorted(self.units, key=_turn)),
             tuple(sorted(self.validators, key=lambda validator: validator.name)),
         )
 
@@ -113,6 +115,11 @@ class Bundle:
     def encoded(self) -> bytes:
         """Return the bundle's one JSON text."""
         return canonical(self.to_json())
+
+
+def _turn(unit: Unit) -> tuple[int, str, int, str]:
+    """Return when a unit has its turn: by the rank of its application, then instance by instance."""
+    return unit.order // ORDER_STEP, unit.instance or "", unit.order, unit.name
 
 
 def from_json(entry: Json) -> Bundle:

@@ -47,6 +47,7 @@ class _Resolved:
     def _application(self, application: Application) -> Json:
         return {
             "after": sorted(application.declaration.after),
+            "batch": application.declaration.batch,
             "options": {name: self._option(option) for name, option in application.options.items()},
         }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from tandem.applications import Application
-from tandem.configuration.bundle import Health, Unit, Validator
+from tandem.configuration.bundle import ORDER_STEP, Health, Unit, Validator
 from tandem.installation import Instance
 from tandem.render import INSTANCE, RenderedFile, placed
 
@@ -17,8 +17,6 @@ SYSTEMD = "/etc/systemd/system"
 DISTRIBUTION = "/lib/systemd/system"
 INPUTS = "/etc/tandem/units"
 RECORD = "/usr/lib/tandem/record"
-ORDER_STEP = 100
-"""Room for the units of one instance between the ranks of two applications."""
 
 
 def units_of(

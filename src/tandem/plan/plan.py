@@ -22,8 +22,9 @@ from tandem.configuration.diff import (
     server_changes,
 )
 from tandem.configuration.order import earlier
+from tandem.plan.availability import Interrupted, Redundancy, batches, redundancy
 from tandem.plan.effects import UnitChange, unit_changes
-from tandem.plan.waves import Interruption, Wave, Work, waves
+from tandem.plan.waves import Interruption, Step, Wave, Work, waves
 
 CONFIGURATION_SERVER = "configuration_server"
 
@@ -33,6 +34,7 @@ class Plan:
     """What changes in effect; everything in one order.
 
     `touched` are the servers whose bundle changes. The waves hold every server, also those that are only compared.
+    `known` are all instances that are anywhere now or then, as the newest tree that has them describes them.
     """
 
     old: Content | None
@@ -45,6 +47,7 @@ class Plan:
     units: list[UnitChange]
     waves: list[Wave]
     touched: list[str]
+    known: Json
 
     @property
     def empty(self) -> bool:
@@ -75,29 +78,42 @@ class Plan:
                 for file in self.files
             ],
             "units": [asdict(change) for change in self.units],
-            "waves": [self._wave(wave) for wave in self.waves],
+            "waves": [self._wave(wave, left) for wave, left in zip(self.waves, self.redundancy(), strict=True)],
             "touched": self.touched,
             "unreadable": self.unreadable,
         }
-
-    def interrupted(self, server: str) -> list[str]:
-        """Name the instances that are interrupted on a server, in order."""
-        found = (unit.instance for unit in self.units if unit.server == server and unit.action != "reload")
-        return list(dict.fromkeys(instance for instance in found if instance))
 
     def _option(self, change: OptionChange) -> Json:
         places = self.new.tree()["instances"]
         instances = [{"name": name, "server": places[name]["server"]} for name in change.instances]
         return {**asdict(change), "instances": instances}
 
-    def _wave(self, wave: Wave) -> Json:
-        steps = []
-        for step in wave.servers:
-            instances = self.interrupted(step.server)
-            interrupts = {"interrupts": bool(instances), "instances": instances}
-            steps.append({"server": step.server, "hold": list(step.hold), **interrupts})
+    def _wave(self, wave: Wave, clusters: list[Redundancy]) -> Json:
+        kept = {cluster.cluster for cluster in clusters if cluster.keeps}
+        steps = [self._step(step, kept) for step in wave.servers]
         names = [step.server for step in wave.servers if step.server in self.touched]
-        return {"label": ", ".join(names) or f"{len(steps)} unchanged", "steps": steps}
+        label = ", ".join(names) or f"{len(steps)} unchanged"
+        return {"label": label, "steps": steps, "clusters": [asdict(cluster) for cluster in clusters]}
+
+    def _step(self, step: Step, kept: set[str]) -> Json:
+        """Return a step; `guarded` are the instances to interrupt only while another of their cluster serves."""
+        guarded = [name for name in step.instances if self.known[name]["cluster"] in kept]
+        interrupts = {"instances": list(step.instances), "guarded": guarded}
+        return {"server": step.server, "hold": list(step.hold), **interrupts}
+
+    def redundancy(self) -> list[list[Redundancy]]:
+        """Return for each wave what it leaves of the clusters that it interrupts."""
+        old, new = (content.tree()["instances"] if content else {} for content in (self.old, self.new))
+        steps = [
+            [Interrupted(step.server, frozenset(step.instances), self._held(step)) for step in wave.servers]
+            for wave in self.waves
+        ]
+        return redundancy(old, new, steps)
+
+    def _held(self, step: Step) -> frozenset[str]:
+        """Name the instances whose address a step must not take yet."""
+        places = self.new.tree()["instances"]
+        return frozenset(name for name in step.instances if _address(places, name) in step.hold)
 
 
 def make(old: Content | None, new: Content, on: Mapping[str, Content | None] | None = None) -> Plan:
@@ -116,7 +132,8 @@ def make(old: Content | None, new: Content, on: Mapping[str, Content | None] | N
         for change in unit_changes(name, before.get(name), after[name], [file for file in files if file.server == name])
     ]
     addresses = address_changes(before, after)
-    works = _works(sorted(after), touched, units, addresses, trees)
+    known = _known(*(content for content in (on or {}).values() if content), *filter(None, (old, new)))
+    works = _works(sorted(after), touched, units, addresses, trees, known)
     order = earlier({name: tuple(entry["after"]) for name, entry in trees[1]["applications"].items()})
     return Plan(
         old,
@@ -127,8 +144,9 @@ def make(old: Content | None, new: Content, on: Mapping[str, Content | None] | N
         server_changes(*trees),
         files,
         units,
-        waves(works, order),
+        waves(works, order, batches(trees[1])),
         touched,
+        known,
     )
 
 
@@ -162,6 +180,7 @@ def _works(
     units: list[UnitChange],
     addresses: list[AddressChange],
     trees: tuple[Json, Json],
+    known: Json,
 ) -> list[Work]:
     """Return what is done on each server, as waves have to know it."""
     old, new = (tree["instances"] for tree in trees)
@@ -172,12 +191,13 @@ def _works(
                 found[name].add(address.address)
     for change in units:
         if change.instance is not None and change.action != "reload":
-            interruptions[change.server].add(_interruption(change.server, change.instance, old, new))
+            interruptions[change.server].add(_interruption(change.server, change.instance, old, known))
     first = {entry["server"] for entry in new.values() if entry["application"] == CONFIGURATION_SERVER}
     hosts = {(entry["server"], entry["application"]) for entry in new.values() if entry["server"] in touched}
     return [
         Work(
             name,
+            trees[1]["servers"][name]["site"],
             frozenset(application for server, application in hosts if server == name),
             tuple(sorted(interruptions[name], key=lambda each: each.instance)),
             frozenset(takes[name]),
@@ -188,8 +208,17 @@ def _works(
     ]
 
 
-def _interruption(server: str, instance: str, old: Json, new: Json) -> Interruption:
-    entry = new[instance] if instance in new else old[instance]
-    came_from = old[instance]["server"] if instance in old and new.get(instance, {}).get("server") == server else None
+def _address(places: Json, instance: str) -> str | None:
+    return places[instance]["address"] if instance in places else None
+
+
+def _known(*contents: Content) -> Json:
+    """Return all instances of some configurations, the last that has one first."""
+    return {name: entry for content in contents for name, entry in content.tree()["instances"].items()}
+
+
+def _interruption(server: str, instance: str, old: Json, known: Json) -> Interruption:
+    entry = known[instance]
+    came_from = old[instance]["server"] if instance in old and entry["server"] == server else None
     origin = came_from if came_from != server else None
     return Interruption(instance, entry["application"], entry["cluster"], entry["address"], origin)

@@ -143,11 +143,12 @@ def _waves(plan: Json) -> Iterator[str]:
     for wave in plan["waves"]:
         steps = [step for step in wave["steps"] if step["server"] in touched]
         number += bool(steps)
+        left = [f"{each['cluster']} keeps {each['keeps']} of {each['of']}" for each in wave["clusters"]]
         for index, step in enumerate(steps):
-            held = f"without {', '.join(step['hold'])}, which is still in use" if step["hold"] else ""
+            held = [f"without {', '.join(step['hold'])}, which is still in use"] if step["hold"] else []
             interrupts = ", ".join(step["instances"]) or "interrupts nothing"
-            head = f"wave {number}" if index == 0 else ""
-            yield f"  {head:<8} {step['server']:<12} {interrupts}   {held}".rstrip()
+            head, notes = (f"wave {number}", left) if index == 0 else ("", [])
+            yield f"  {head:<8} {step['server']:<12} {interrupts:<30} {', '.join([*notes, *held])}".rstrip()
 
 
 def _end(plan: Json) -> Iterator[str]:

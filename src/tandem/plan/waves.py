@@ -2,14 +2,16 @@
 
 Rules, the strongest first. The configuration server comes first, alone. An address leaves its old server in an earlier
 wave than the new one takes it; where servers swap addresses, one of them is listed twice, and takes in its first step
-only what is free. Servers that interrupt the same cluster are never in one wave. A server with something that must be
-there before an application (so also one whose firewall has to let a new client in) comes before those that interrupt
-that application, and a cluster with an instance on its way to another server is left alone until it has arrived: these
-two give way where following them would lead in a circle.
+only what is free. Servers that interrupt the same cluster share a wave only as far as the cluster's batch allows, and
+those that interrupt the same application only within one site. A server with something that must be there before an
+application (so also one whose firewall has to let a new client in) comes before those that interrupt that application,
+and a cluster with an instance on its way to another server is left alone until it has arrived: these two give way where
+following them would lead in a circle.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -34,6 +36,7 @@ class Work:
     """
 
     server: str
+    site: str = ""
     hosts: frozenset[str] = frozenset()
     interruptions: tuple[Interruption, ...] = ()
     takes: frozenset[str] = frozenset()
@@ -41,9 +44,9 @@ class Work:
     first: bool = False
 
     @property
-    def clusters(self) -> frozenset[str]:
-        """Name the clusters that this interrupts."""
-        return frozenset(interruption.cluster for interruption in self.interruptions)
+    def clusters(self) -> Counter[str]:
+        """Count the instances that this interrupts, by cluster."""
+        return Counter(interruption.cluster for interruption in self.interruptions)
 
     @property
     def applications(self) -> frozenset[str]:
@@ -53,10 +56,14 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A server in a wave; `hold` are the addresses it must not take yet: it is listed again in a later wave."""
+    """A server in a wave, and the instances that are interrupted there.
+
+    `hold` are the addresses it must not take yet: it is listed again in a later wave.
+    """
 
     server: str
     hold: tuple[str, ...] = ()
+    instances: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +73,23 @@ class Wave:
     servers: tuple[Step, ...]
 
 
-def waves(works: Iterable[Work], before: Mapping[str, frozenset[str]]) -> list[Wave]:
-    """Return the waves of some works; `before` names for each application those that start before it."""
-    return _Waves(works, before).all()
+def waves(
+    works: Iterable[Work], before: Mapping[str, frozenset[str]], batches: Mapping[str, int] | None = None
+) -> list[Wave]:
+    """Return the waves of some works; `before` names for each application those that start before it.
+
+    `batches` says how many instances of a cluster may be interrupted at once, where that is more than one.
+    """
+    return _Waves(works, before, batches or {}).all()
 
 
 class _Waves:
     """Takes one wave after the other from what remains."""
 
-    def __init__(self, works: Iterable[Work], before: Mapping[str, frozenset[str]]) -> None:
+    def __init__(self, works: Iterable[Work], before: Mapping[str, frozenset[str]], batches: Mapping[str, int]) -> None:
         self.remaining = {work.server: work for work in sorted(works, key=lambda work: work.server)}
         self.before = before
+        self.batches = batches
         self.done: set[str] = set()
         self.leaving: Index = _index((address, work) for work in self.remaining.values() for address in work.leaves)
         self.busy: Index = _index((name, work) for work in self.remaining.values() for name in work.hosts)
@@ -97,7 +110,23 @@ class _Waves:
         if first:
             return first[:1]
         free = [work for work in self.remaining.values() if not any(self.blockers(work))]
-        return _together(free) or [self.breaking_circle()]
+        return self.together(free) or [self.breaking_circle()]
+
+    def together(self, free: list[Work]) -> list[Work]:
+        """Return as many works as interrupt no cluster beyond its batch, and no application in two sites."""
+        chosen: list[Work] = []
+        interrupted: Counter[str] = Counter()
+        sites: dict[str, str] = {}
+        for work in free:
+            allowed = all(
+                not interrupted[cluster] or interrupted[cluster] + count <= self.batches.get(cluster, 1)
+                for cluster, count in work.clusters.items()
+            )
+            if allowed and all(sites.get(name, work.site) == work.site for name in work.applications):
+                chosen.append(work)
+                interrupted += work.clusters
+                sites |= dict.fromkeys(work.applications, work.site)
+        return chosen
 
     def blockers(self, work: Work) -> tuple[str | None, str | None, str | None]:
         """Return the servers that a work waits for: to leave an address, to go before it, to end a move."""
@@ -142,14 +171,15 @@ class _Waves:
         """Take a work from what remains; what it must hold remains to be done."""
         hold = tuple(sorted(address for address in work.takes if self.holder(work.server, address)))
         held = tuple(each for each in work.interruptions if each.address in hold)
+        now = (each.instance for each in work.interruptions if each not in held or each.origin is None)
         del self.remaining[work.server]
         for index in (self.leaving, self.busy, self.moving):
             for servers in index.values():
                 servers.pop(work.server, None)
         self.done.add(work.server)
         if hold:
-            self.put_back(Work(work.server, work.hosts, held, frozenset(hold)))
-        return Step(work.server, hold)
+            self.put_back(Work(work.server, work.site, work.hosts, held, frozenset(hold)))
+        return Step(work.server, hold, tuple(now))
 
     def put_back(self, work: Work) -> None:
         """Let a work remain, with what it had to hold."""
@@ -169,14 +199,3 @@ def _index(entries: Iterable[tuple[str, Work]]) -> Index:
     for key, work in entries:
         index.setdefault(key, {})[work.server] = None
     return index
-
-
-def _together(free: list[Work]) -> list[Work]:
-    """Return as many works as interrupt no cluster twice."""
-    chosen: list[Work] = []
-    interrupted: set[str] = set()
-    for work in free:
-        if interrupted.isdisjoint(work.clusters):
-            chosen.append(work)
-            interrupted |= work.clusters
-    return chosen

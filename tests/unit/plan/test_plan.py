@@ -162,9 +162,9 @@ def test_swapped_servers_are_planned_with_an_address_held_back(project: Project)
     project.edit(INSTALLATION, "engine-2: {server: Gamma,", "engine-2: {server: Alpha,")
     steps = [step for wave in make(old, project.compile()).waves for step in wave.servers]
     assert [step for step in steps if step.server in ("Alpha", "Gamma")] == [
-        Step("Alpha", ("198.18.1.12",)),
-        Step("Gamma"),
-        Step("Alpha"),
+        Step("Alpha", ("198.18.1.12",), ("engine-1",)),
+        Step("Gamma", (), ("engine-1", "engine-2")),
+        Step("Alpha", (), ("engine-2",)),
     ]
 
 
@@ -236,6 +236,21 @@ def test_another_management_address_is_shown_and_followed_everywhere(project: Pr
         for file in plan.new.bundle("Alpha").files
         if file.path.startswith("/etc") and getattr(file, "digest", None)
     )
+
+
+def test_an_instance_that_only_a_server_on_its_way_has_is_stopped_there(project: Project) -> None:
+    """A run to a configuration with it did not end, and what is wanted now never had it."""
+    wanted = project.compile()
+    added = "engine-2: {server: Beta, address: 198.18.1.12}\n      engine-3: {server: Gamma, address: 198.18.1.13}"
+    project.edit(INSTALLATION, "engine-2: {server: Beta, address: 198.18.1.12}", added)
+    plan = make(wanted, wanted, {"Gamma": project.compile()})
+    assert plan.touched == ["Gamma"]
+    assert {(unit.unit, unit.action) for unit in plan.units if unit.instance} == {
+        ("engine@engine-3.service", "stop"),
+        ("engine-helper@engine-3.service", "stop"),
+    }
+    [steps] = [wave["steps"] for wave in plan.to_json()["waves"] if wave["label"] == "Gamma"]
+    assert [step["instances"] for step in steps if step["server"] == "Gamma"] == [["engine-3"]]
 
 
 def test_a_removed_server_is_named_and_nothing_is_planned_on_it(project: Project) -> None:

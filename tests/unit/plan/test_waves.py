@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tandem.configuration.canonical import Json
+from tandem.plan.availability import Interrupted, batches, redundancy
 from tandem.plan.waves import Interruption, Step, Wave, Work, waves
 
-SERVERS = ["Alpha", "Beta", "Gamma", "Delta", "Epsilon"]
+SITES = {"Alpha": "here", "Beta": "here", "Gamma": "here", "Delta": "there", "Epsilon": "there"}
+SERVERS = list(SITES)
 APPLICATIONS = ["database", "engine", "web"]
 BEFORE = {"database": frozenset[str](), "engine": frozenset({"database"}), "web": frozenset({"database", "engine"})}
 
@@ -48,6 +52,7 @@ def works(found: list[Change], first: str | None = None) -> list[Work]:
         made.append(
             Work(
                 server,
+                SITES[server],
                 frozenset(change.application for change in here if change.new == server and concerned),
                 tuple(interruption(change, server) for change in concerned),
                 frozenset(change.name for change in here if change.new == server != change.old),
@@ -89,12 +94,65 @@ def test_every_address_is_on_one_server_at_any_time_and_in_the_end_where_it_belo
     assert holders == {change.name: change.new for change in found if change.new}
 
 
-@given(changes(), st.sampled_from([None, *SERVERS]))
-def test_no_wave_interrupts_a_cluster_on_two_servers(found: list[Change], first: str | None) -> None:
-    by_server = {work.server: work for work in works(found, first)}
-    for wave in waves(by_server.values(), BEFORE):
-        clusters = [cluster for step in wave.servers for cluster in by_server[step.server].clusters]
-        assert len(clusters) == len(set(clusters))
+allowed = st.dictionaries(st.sampled_from([f"{name}s" for name in APPLICATIONS]), st.integers(1, 4))
+
+
+@given(changes(), st.sampled_from([None, *SERVERS]), allowed)
+def test_no_wave_interrupts_more_of_a_cluster_than_its_batch_unless_one_server_has_them(
+    found: list[Change], first: str | None, batches: dict[str, int]
+) -> None:
+    clusters = {change.name: change.cluster for change in found}
+    for wave in waves(works(found, first), BEFORE, batches):
+        counts = [Counter(clusters[name] for name in step.instances) for step in wave.servers]
+        for cluster in set(clusters.values()):
+            servers = [count[cluster] for count in counts if count[cluster]]
+            assert len(servers) <= 1 or sum(servers) <= batches.get(cluster, 1)
+
+
+@given(changes(), st.sampled_from([None, *SERVERS]), allowed)
+def test_no_wave_interrupts_an_application_in_two_sites(
+    found: list[Change], first: str | None, batches: dict[str, int]
+) -> None:
+    applications = {change.name: change.application for change in found}
+    for wave in waves(works(found, first), BEFORE, batches):
+        places = {(applications[name], SITES[step.server]) for step in wave.servers for name in step.instances}
+        assert len(places) == len({name for name, _ in places})
+
+
+@given(changes(), st.sampled_from([None, *SERVERS]), st.integers(1, 9))
+def test_a_cluster_on_several_servers_none_of_whose_instances_moves_keeps_one(
+    found: list[Change], first: str | None, batch: int
+) -> None:
+    """However large the batch is that its option allows; what is counted is what really serves."""
+    old, new = tree(found, "old", batch), tree(found, "new", batch)
+    order = waves(works(found, first), BEFORE, batches(new))
+    steps = [
+        [Interrupted(step.server, frozenset(step.instances), frozenset(step.hold)) for step in wave.servers]
+        for wave in order
+    ]
+    left = redundancy(old["instances"], new["instances"], steps)
+    for cluster in {change.cluster for change in found}:
+        members = [change for change in found if change.cluster == cluster and (change.old or change.new)]
+        if all(change.old == change.new for change in members) and len({change.old for change in members}) > 1:
+            kept = [each for wave in left for each in wave if each.cluster == cluster]
+            assert all(each.keeps > 0 and each.of == len(members) for each in kept)
+
+
+def tree(found: list[Change], side: str, batch: int) -> Json:
+    """Return as much of a resolved tree as waves are made from; the batch is an option of every application."""
+    instances = {
+        change.name: {
+            "cluster": change.cluster,
+            "application": change.application,
+            "server": getattr(change, side),
+            "address": change.name,
+            "options": {},
+        }
+        for change in found
+        if getattr(change, side)
+    }
+    declared = {"batch": "a.rollout.at_once", "options": {"a.rollout.at_once": {"default": batch}}}
+    return {"instances": instances, "applications": dict.fromkeys(APPLICATIONS, declared)}
 
 
 @given(changes(), st.sampled_from(SERVERS))
@@ -157,7 +215,11 @@ def test_servers_that_interrupt_nothing_share_a_wave() -> None:
 def test_a_swap_of_addresses_lists_one_server_twice() -> None:
     swap = [Change("one", "engine", "Alpha", "Beta", False), Change("two", "engine", "Beta", "Alpha", False)]
     found = [[step for step in wave.servers if step.server in ("Alpha", "Beta")] for wave in waves(works(swap), BEFORE)]
-    assert [steps for steps in found if steps] == [[Step("Alpha", ("two",))], [Step("Beta")], [Step("Alpha")]]
+    assert [steps for steps in found if steps] == [
+        [Step("Alpha", ("two",), ("one",))],
+        [Step("Beta", (), ("one", "two"))],
+        [Step("Alpha", (), ("two",))],
+    ]
 
 
 def test_a_cluster_is_left_alone_while_an_instance_of_it_is_on_its_way() -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from tandem.ansible import progress
 from tandem.ansible.actions.context import CONFIGURATION_SERVER, Context, remember
+from tandem.ansible.availability import Guard
+from tandem.ansible.connection import Connection
 from tandem.ansible.fanout import FanOut, Job, Outcome, encode
 from tandem.ansible.reporting import Reporter
 from tandem.ansible.session import Session
@@ -32,7 +35,12 @@ class Wave:
         active = session.active()
         self._active = session.configuration(active) if active is not None else None
         self._wanted = self._configuration()
-        self._moved: list[Job] = []
+
+    @cached_property
+    def _guard(self) -> Guard:
+        trees = [content.tree() for content in (self._active, self._wanted) if content]
+        interrupted = [name for step in self.steps() for name in step["instances"] or ()]
+        return Guard(trees, interrupted)
 
     def _configuration(self) -> Configuration | StoredConfiguration:
         """Return the stored configuration; in check mode nothing was stored, so compile it again."""
@@ -44,9 +52,13 @@ class Wave:
             return stored
         return compile_model(load(self._context.directory, roles_directory()), self._context.decrypt)
 
+    def steps(self) -> list[Json]:
+        """Return the steps of this wave's servers, as far as `--limit` lets them through."""
+        return [step for step in self._context.args["steps"] if step["server"] in self._context.limited_to]
+
     def jobs(self) -> list[Job]:
-        """Return the jobs of this wave's servers, as far as `--limit` lets them through."""
-        steps = [step for step in self._context.args["steps"] if step["server"] in self._context.limited_to]
+        """Return what is asked of every server of this wave."""
+        steps = self.steps()
         contents = {} if self._check else {step["server"]: self._contents(step["server"]) for step in steps}
         self._session.fetch([name for names in contents.values() for name in names])
         return [self._job(step, contents.get(step["server"], [])) for step in steps]
@@ -71,12 +83,37 @@ class Wave:
             "bundle": bundle,
             "hold": step["hold"],
             "foreseen": step["instances"],
+            "guarded": self._guarded(step),
             "diff": self._context.diff,
             "blobs": encode({name: self._session.blob(name) for name in contents}),
         }
-        address = bundle["management"]["address"]
-        ways = self._context.ways(server, [*self._known_addresses(server), address])
-        return Job(server, ways, request, self._session.contents, address)
+        ways, address = self._ways(server)
+        return Job(server, ways, request, self._session.contents, address, self._refusal)
+
+    async def _refusal(self, server: str, healthy: list[str]) -> str | None:
+        return await self._guard.refusal(server, healthy, lambda step: progress.tell(server, step))
+
+    def _guarded(self, step: Json) -> list[str]:
+        """Name the instances that are interrupted only while another of their cluster serves.
+
+        Where the plan foresaw that a cluster keeps none, as when its instances swap servers, asking would end the run.
+        """
+        if step["instances"] == []:
+            return []
+        server, guard = step["server"], self._guard
+        found = guard.guarded(server)
+        if step.get("guarded") is not None:
+            found = sorted(set(found).intersection(step["guarded"]))
+        guard.ways |= {other: self._ways(other)[0] for other in guard.others(found, server) - guard.ways.keys()}
+        return found
+
+    def _ways(self, server: str) -> tuple[list[Connection], str]:
+        """Return the ways to a server, in the order to try them, and the address it should have in the end."""
+        known = self._known_addresses(server)
+        wanted = (
+            self._bundle(self._wanted, server)["management"]["address"] if server in self._wanted.bundles else known[0]
+        )
+        return self._context.ways(server, [*known, wanted]), wanted
 
     def _known_addresses(self, server: str) -> list[str]:
         """Return where the server was last: as the configuration that it is on says, then as the active one does."""

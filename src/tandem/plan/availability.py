@@ -1,0 +1,75 @@
+"""Tell how many instances of each cluster go on serving while a wave is applied."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tandem.configuration.canonical import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Redundancy:
+    """What a wave leaves of a cluster: `keeps` of the `of` instances it had serve throughout."""
+
+    cluster: str
+    keeps: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """The instances that one step interrupts, those of which it must not yet take the address included in `held`."""
+
+    server: str
+    instances: frozenset[str]
+    held: frozenset[str]
+
+
+def redundancy(old: Json, new: Json, waves: Sequence[Sequence[Interrupted]]) -> list[list[Redundancy]]:
+    """Return for each wave what it leaves of every cluster it takes a serving instance of, by name.
+
+    `old` and `new` are the instances of two resolved trees.
+    """
+    cluster = {name: str(entry["cluster"]) for name, entry in {**new, **old}.items()}
+    places: dict[str, str | None] = {name: entry["server"] for name, entry in old.items()}  # None: on its way
+    found = []
+    for wave in waves:
+        down = {name for step in wave for name in step.instances}
+        lost = {cluster[name] for name in down if places.get(name)}
+        found.append(
+            [_left(each, [name for name in places if cluster[name] == each], places, down) for each in sorted(lost)]
+        )
+        for step in wave:
+            _follow(places, new, step)
+    return found
+
+
+def _left(cluster: str, members: list[str], places: Mapping[str, str | None], down: set[str]) -> Redundancy:
+    return Redundancy(cluster, sum(bool(places[name]) and name not in down for name in members), len(members))
+
+
+def _follow(places: dict[str, str | None], new: Json, step: Interrupted) -> None:
+    """Note where the instances of a step serve after it."""
+    for name in step.instances:
+        if name in new and new[name]["server"] == step.server and name not in step.held:
+            places[name] = step.server
+        elif places.get(name) == step.server:
+            places[name] = None
+            if name not in new:
+                del places[name]
+
+
+def batches(tree: Json) -> Mapping[str, int]:
+    """Return how many instances of each cluster of a resolved tree may be interrupted at once: never all of several."""
+    sizes: dict[str, int] = {}
+    allowed: dict[str, int] = {}
+    for entry in tree["instances"].values():
+        cluster, application = entry["cluster"], tree["applications"][entry["application"]]
+        sizes[cluster] = sizes.get(cluster, 0) + 1
+        if option := application.get("batch"):
+            value = (
+                entry["options"][option][0] if option in entry["options"] else application["options"][option]["default"]
+            )
+            allowed[cluster] = min(int(value), allowed.get(cluster, int(value)))
+    return {cluster: max(1, min(number, sizes[cluster] - 1)) for cluster, number in allowed.items()}
