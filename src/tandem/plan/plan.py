@@ -23,6 +23,7 @@ from tandem.configuration.diff import (
 )
 from tandem.configuration.order import earlier
 from tandem.plan.effects import UnitChange, unit_changes
+from tandem.plan.no_effect import edits_without_effect
 from tandem.plan.waves import Interruption, Wave, Work, waves
 
 CONFIGURATION_SERVER = "configuration_server"
@@ -78,6 +79,7 @@ class Plan:
             "waves": [self._wave(wave) for wave in self.waves],
             "touched": self.touched,
             "unreadable": self.unreadable,
+            "no_effect": edits_without_effect(self.old, self.new, empty=self.empty) if self.old else [],
         }
 
     def interrupted(self, server: str) -> list[str]:
