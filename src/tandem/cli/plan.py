@@ -54,8 +54,15 @@ def command(  # noqa: PLR0913
     if store is None:
         if number is None:
             load_model(inventory)  # what is wrong with the source is said at once
-        quietly = {"as_json": as_json, "quiet": as_markdown, "diff": with_diff}
-        results = play("plan", inventory, {"number": number}, vault_password_file=vault_password_file, **quietly)
+        results = play(
+            "plan",
+            inventory,
+            {"number": number},
+            vault_password_file=vault_password_file,
+            diff=with_diff,
+            as_json=as_json,
+            quiet=as_markdown,
+        )
         planned = results["plan"][-1]
     else:
         planned = _exported(DirectoryStore(store), number, inventory, vault_password_file, with_diff=with_diff)

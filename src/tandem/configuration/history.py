@@ -54,10 +54,10 @@ def _spans(told: Json) -> dict[int, list[Json]]:
     from is not what was entered.
     """
     entries = [entry for entry in told["log"] if entry["what"] == "active"]
-    follows = [entry.get("from") for entry in entries[1:]] + [told["active"]]
-    true = [entry for entry, after in zip(entries, follows, strict=True) if entry["number"] == after]
+    follows = [*(entry["from"] for entry in entries[1:]), told["active"]]
+    true = [entry for entry, after in zip(entries, follows, strict=False) if entry["number"] == after]
     spans: dict[int, list[Json]] = {}
-    for entry, following in zip(true, [*true[1:], None], strict=True):
+    for entry, following in zip(true, [*true[1:], None], strict=False):
         span = {"from": entry["at"], "to": following and following["at"]}
         spans.setdefault(entry["number"], []).append({**span, "author": entry["author"], "comment": entry["comment"]})
     return spans

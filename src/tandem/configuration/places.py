@@ -47,4 +47,5 @@ def words(places: Mapping[str, Place]) -> Iterator[str]:
             yield f"{names} {are} on configuration {numbers[0]}"
         else:
             *before, last = ("nothing" if number is None else str(number) for number in numbers)
-            yield f"{names} {were} being changed from {' or '.join(before)} to {last} when a run died, and may be either"
+            way = f"from {' or '.join(before)} to {last}"
+            yield f"{names} {were} being changed {way} when a run died, and may be on either"

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from tandem.configuration.canonical import Json
+from tandem.configuration.history import SHORT
 from tandem.configuration.places import words
-from tandem.plan.report import SHORT, heading, shown
+from tandem.plan.report import heading, shown
 
 MOST_ROWS = 100
 """Rows of a table; nobody reads more of them in a comment."""
@@ -19,7 +20,7 @@ Rows = Sequence[Sequence[str]]
 
 
 def markdown(planned: Json, diff: Sequence[str] = ()) -> str:
-    """Return a plan as Markdown: {number, active, commit, id, places, plan}; `diff` are the lines of its differences."""
+    """Return a plan as Markdown: {number, active, commit, id, places, plan}; `diff` has lines of differences."""
     plan = planned["plan"]
     name = f"Plan {_code(planned['id'][:SHORT])}: " if planned.get("id") else "Plan: "
     blocks = [
@@ -29,7 +30,8 @@ def markdown(planned: Json, diff: Sequence[str] = ()) -> str:
     ]
     blocks += [block for block in _sections(plan) if block]
     if planned.get("id"):
-        blocks.append(f"Apply exactly this with {_code(f'tandem apply --plan {planned["id"][:SHORT]}')}.")
+        command = f"tandem apply --plan {planned['id'][:SHORT]}"
+        blocks.append(f"Apply exactly this with {_code(command)}.")
     text = "\n\n".join(blocks)
     differences = _fenced(diff)
     if diff and len(text) + len(differences) < LONGEST:

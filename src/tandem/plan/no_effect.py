@@ -80,6 +80,8 @@ class _Where:
     old: Effective
     new: Effective
     secret: bool
+    own: bool
+    """Whether the environment's value differs from Global's; otherwise the tree does not hold it."""
 
     @property
     def same(self) -> bool:
@@ -140,12 +142,20 @@ class _Comparison:
             if instance is not None and instance not in old["instances"]:
                 yield None
                 continue
-            values = Values(old, instance), Values(new, instance)
-            below = new["instances"][instance]["environments"] if instance else {}
-            for each in [environment] if environment else [None, *sorted(below)]:
-                effective = [tree.effective(each, option) for tree in values]
+            for each in self._environments(environment, instance):
+                values = Values(old, instance), Values(new, instance)
+                if each != environment and not any(tree.own(each, option) for tree in values):
+                    continue  # there it is Global's
+                was, now = (tree.effective(each, option) for tree in values)
                 secret = bool(values[1].declared.get(option, {}).get("secret"))
-                yield _Where(effective[0], effective[1], secret) if effective[0] and effective[1] else None
+                yield _Where(was, now, secret, values[1].own(each, option)) if was and now else None
+
+    def _environments(self, environment: str | None, instance: str | None) -> list[str | None]:
+        """Return the sets that an edit bears on: one in Global on those of environments too."""
+        if environment or instance is None:
+            return [environment]
+        below = {name for tree in self._trees for name in tree["instances"][instance]["environments"]}
+        return [None, *sorted(below)]
 
     def _instances(self, path: str, option: str) -> list[str | None]:
         """Return the instances below a file that have an option; None stands for the servers."""
@@ -165,6 +175,8 @@ class _Comparison:
     def _reason(self, key: Key, place: _Where) -> str:
         """Say why an edit changes nothing in one place."""
         was, now = place.old.origin, place.new.origin
+        if not place.own:
+            return f"Global says the same at {now}"
         if key in self._new and now == str(self._new[key].origin):
             if key in self._old and was == str(self._old[key].origin):
                 return "means the same as before"
