@@ -18,6 +18,7 @@ class ActionModule(ActionBase):
         "argument_spec": {
             "installation": {"type": "path"},
             "number": {"type": "int"},
+            "plan": {"type": "str"},
             "run": {"type": "int", "required": True},
             "comment": {"type": "str"},
             "state": {"type": "str", "required": True, "choices": ["active", "released"]},

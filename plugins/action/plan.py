@@ -18,10 +18,13 @@ class ActionModule(ActionBase):
         "argument_spec": {
             "installation": {"type": "path"},
             "number": {"type": "int"},
+            "plan": {"type": "str"},
+            "back": {"type": "bool", "default": False},
             "lease": {"type": "bool", "default": False},
             "take_over": {"type": "bool", "default": False},
             "comment": {"type": "str"},
         },
+        "mutually_exclusive": [("number", "plan")],
     }
 
     def run(self, tmp=None, task_vars=None):

@@ -17,6 +17,9 @@ options:
   number:
     description: The configuration; needed to activate it.
     type: int
+  plan:
+    description: The name of the stored plan by which it was applied, and which is used up with that.
+    type: str
   run:
     description: The number of the run that holds the lease.
     type: int

@@ -11,6 +11,7 @@ description:
   - Compiles the installation, or takes a stored configuration, and compares it with the active one.
   - The candidate is stored on the configuration server, which is the only server contacted.
   - What is wrong with the source is reported as a whole, before that.
+  - The plan is stored as well, bound to the active configuration and to the places of servers; its name is the digest.
   - In check mode, and when a secret cannot be read for want of a password, nothing is stored.
 options:
   installation:
@@ -19,6 +20,13 @@ options:
   number:
     description: A stored configuration, instead of the source.
     type: int
+  plan:
+    description: The name of a stored plan, or its beginning; refused when it is stale, used up, unknown or damaged.
+    type: str
+  back:
+    description: Going back to an older configuration is meant; with C(lease) such a number is refused otherwise.
+    type: bool
+    default: false
   comment:
     description: Why, for the history.
     type: str
@@ -59,6 +67,14 @@ active:
   description: The number of the active configuration; none before the first.
   returned: success
   type: int
+id:
+  description: The name of the stored plan; none in check mode, and where there is nothing to do.
+  returned: success
+  type: str
+places:
+  description: Where servers are, or may be, that are not on the active configuration.
+  returned: success
+  type: dict
 run:
   description: The number of the run, with the lease.
   returned: with lease

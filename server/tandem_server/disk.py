@@ -82,11 +82,11 @@ def canonical(content: object) -> bytes:
 
 
 @contextlib.contextmanager
-def gate(path: str) -> Iterator[None]:
-    """Let one process at a time in; the next waits."""
+def gate(path: str, *, shared: bool = False, wait: bool = True) -> Iterator[None]:
+    """Let one process at a time in, or any number of those that share; the next waits, or gets a BlockingIOError."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
         yield
     finally:
         os.close(descriptor)

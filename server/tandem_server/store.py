@@ -1,8 +1,9 @@
 """Keep the configurations of an installation, on its configuration server.
 
-The directory holds content-addressed blobs, one JSON file per numbered configuration, the number of the active one, and
-on which configuration every server is. Everything is written durably and in an order that leaves the store as before or
-after: blobs first, then the configuration that names them, then the pointer.
+The directory holds content-addressed blobs, one JSON file per numbered configuration, the number of the active one, on
+which configuration every server is, the plans that were made (plans.py), and the log (log.py). Everything is written
+durably and in an order that leaves the store as before or after: blobs first, then the configuration that names them,
+then the pointer. A server that a run is changing is on one of several configurations, and recorded as a list of them.
 
 Whoever changes the installation holds the lease (lease.py).
 """
@@ -18,7 +19,9 @@ from .disk import Json, canonical, gate, read_bytes, read_json, sync_directory, 
 from .failure import Failure
 from .files import digest
 from .lease import Lease
-from .state import DIRECTORY, State
+from .log import Log
+from .plans import Plans
+from .state import DIRECTORY
 
 STORE = DIRECTORY + "/store"
 
@@ -28,65 +31,80 @@ class Store:
 
     def __init__(self, directory: str = STORE) -> None:
         self.directory = directory
+        self.log = Log(directory + "/log.jsonl")
+        self.plans = Plans(directory)
+        self._storing = contextlib.ExitStack()
 
     def state(self) -> Json:
         """Return the active number, all numbers, and where every server is."""
+        return {"active": self.active(), "numbers": self.numbers(), "servers": self.servers()}
+
+    def numbers(self) -> list[int]:
+        """Return the numbers of all configurations, ascending."""
         here = self.directory + "/configurations"
         names = os.listdir(here) if os.path.isdir(here) else []
-        return {
-            "active": self.active(),
-            "numbers": sorted(int(name[:-5]) for name in names if name.endswith(".json")),
-            "servers": read_json(self.directory + "/servers.json") or {},
-        }
+        return sorted(int(name[:-5]) for name in names if name.endswith(".json"))
+
+    def servers(self) -> Json:
+        """Return the number that every server is on; of one on its way a list of those it may be on."""
+        return read_json(self.directory + "/servers.json") or {}
 
     def active(self) -> int | None:
         """Return the number of the active configuration, or None before the first apply."""
         text = read_bytes(self.directory + "/active")
+        if text and not text.strip().isdigit():
+            raise Failure("store", f"{self.directory}/active is damaged: it does not hold a number; see tandem fsck")
         return int(text) if text else None
 
     def configuration(self, number: int) -> Json:
         """Return what is kept of a configuration; raise Failure where there is none of that number."""
-        found = read_json(f"{self.directory}/configurations/{number}.json")
+        found = read_json(self.path(number))
         if found is None:
-            raise Failure("store", f"there is no configuration {number}; there are {self.state()['numbers']}")
+            raise Failure("store", f"there is no configuration {number}; there are {self.numbers()}")
         return found
+
+    def path(self, number: int) -> str:
+        """Return the file of a configuration."""
+        return f"{self.directory}/configurations/{number}.json"
 
     def blob(self, name: str) -> bytes:
         """Return a blob; raise Failure naming it when it is missing or damaged."""
-        data = read_bytes(self._path(name))
+        data = read_bytes(self.blob_path(name))
         if data is None:
-            raise Failure("store", f"blob {name} is missing; restore {self._path(name)} from a backup")
+            raise Failure("store", f"blob {name} is missing; restore {self.blob_path(name)} from a backup")
         if digest(data) != name:
             os.rename(
-                self._path(name), self._path(name) + ".corrupted"
+                self.blob_path(name), self.blob_path(name) + ".corrupted"
             )  # so that it is stored anew when it comes again
-            raise Failure("store", f"blob {name} is corrupted; restore {self._path(name)} from a backup")
+            raise Failure("store", f"blob {name} is corrupted; restore {self.blob_path(name)} from a backup")
         return data
 
     def lacking(self, names: list[str]) -> list[str]:
-        """Return those of the blobs that are not here."""
-        return [name for name in names if not os.path.exists(self._path(name))]
+        """Return those of the blobs that are not here; until this session has ended, none is removed."""
+        self._prepare()
+        self._storing.enter_context(gate(self.directory + "/blobs.gate", shared=True))
+        return [name for name in names if not os.path.exists(self.blob_path(name))]
 
     def put(self, blobs: dict[str, str]) -> None:
         """Write blobs durably."""
         touched = set()
-        with self._alone():
+        with self.alone():
             for name, text in blobs.items():
                 data = base64.b64decode(text)
                 if digest(data) != name:
                     raise Failure("store", f"blob {name} arrived damaged; try again")
-                directory = os.path.dirname(self._path(name))
+                directory = os.path.dirname(self.blob_path(name))
                 if not os.path.isdir(directory):
                     os.mkdir(directory, 0o700)
                     touched.add(os.path.dirname(directory))
-                write_durably(self._path(name), data)
+                write_durably(self.blob_path(name), data)
             for directory in touched:
                 sync_directory(directory)
 
     def add(self, configuration: Json) -> int:
         """Keep a configuration under the next number; one equal to the active or the newest keeps that one's number."""
-        with self._alone():
-            numbers = self.state()["numbers"]
+        with self.alone():
+            numbers = self.numbers()
             active = self.active()
             for known in [*([active] if active is not None else []), *numbers[-1:]]:
                 kept = self.configuration(known)
@@ -96,40 +114,58 @@ class Store:
                     )
                 if kept["digest"] == configuration["digest"]:
                     return int(known)
-            number = int(numbers[-1]) + 1 if numbers else 1
-            path = f"{self.directory}/configurations/{number}.json"
-            write_durably(path, canonical({**configuration, "number": number}))
+            number = max([self.highest(), *numbers]) + 1
+            write_durably(self.path(number), canonical({**configuration, "number": number}))
             return number
 
+    def highest(self) -> int:
+        """Return the highest number of a configuration that was removed: no number is given twice."""
+        return int(read_bytes(self.directory + "/highest") or b"0")
+
     @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
+    def alone(self) -> Iterator[None]:
         """Let one writer in; the first one makes the directories."""
-        State().prepare()
-        for path in (self.directory, self.directory + "/blobs", self.directory + "/configurations"):
-            if not os.path.isdir(path):
-                os.mkdir(path, 0o700)
+        self._prepare()
         with gate(self.directory + "/store.gate"):
             yield
 
-    def activate(self, number: int, entry: Json) -> None:
-        """Make a configuration the active one, and note who did it."""
+    def _prepare(self) -> None:
+        here = self.directory
+        for path in (os.path.dirname(here), here, here + "/blobs", here + "/configurations"):
+            if not os.path.isdir(path):
+                os.makedirs(path, 0o700)
+                sync_directory(os.path.dirname(path))
+
+    def activate(self, number: int, entry: Json, plan: str | None = None) -> None:
+        """Make a configuration the active one, by a plan that is used up with that; note who did it before.
+
+        An entry whose pointer was never written is told by the next one, which says what was active until then.
+        """
         self.configuration(number)
-        write_durably(self.directory + "/active", str(number).encode())
-        self.note({**entry, "what": "active", "number": number})
+        with self.alone():
+            by_plan = {"plan": plan} if plan else {}
+            self.log.append({**entry, **by_plan, "what": "active", "number": number, "from": self.active()})
+            if plan:
+                self.plans.use(plan)
+            write_durably(self.directory + "/active", str(number).encode())
 
-    def note(self, entry: Json) -> None:
-        """Add a line to the log."""
-        with open(self.directory + "/log.jsonl", "ab") as file:
-            file.write(canonical(entry))
-            file.flush()
-            os.fsync(file.fileno())
+    def keep_plan(self, plan: Json) -> str:
+        """Keep a plan, whose blob is here already, and return its name."""
+        with self.alone():
+            return self.plans.add(plan)
 
-    def place(self, servers: dict[str, int]) -> None:
-        """Record on which configuration servers are."""
-        path = self.directory + "/servers.json"
-        write_durably(path, canonical({**(read_json(path) or {}), **servers}))
+    def plan(self, name: str) -> Json:
+        """Return {name, used, plan} of a plan by the beginning of its name, and of one that was used who applied it."""
+        found = self.plans.get(name)
+        entries = [entry for entry in self.log.entries() if entry.get("plan") == found["name"]]
+        return {**found, "entry": entries[-1] if entries else None}
 
-    def _path(self, name: str) -> str:
+    def place(self, servers: Json) -> None:
+        """Record on which configuration servers are, or, before one is changed, may be."""
+        write_durably(self.directory + "/servers.json", canonical({**self.servers(), **servers}))
+
+    def blob_path(self, name: str) -> str:
+        """Return the file of a blob."""
         return f"{self.directory}/blobs/{name[:2]}/{name}"
 
 
@@ -151,20 +187,36 @@ def serve(channel: Channel) -> Json:
 
 
 def _answer(store: Store, lease: Lease, message: Json) -> Any:
+    from .fsck import problems  # noqa: PLC0415  only when asked for
+    from .history import History  # noqa: PLC0415
+
     do = message.pop("do")
-    reading: dict[str, Callable[..., Any]] = {
+    history = History(store)
+    free: dict[str, Callable[..., Any]] = {
         "state": store.state,
         "configuration": store.configuration,
         "blobs": lambda names: {name: base64.b64encode(store.blob(name)).decode() for name in names},
         "lacking": store.lacking,
         "put": store.put,
         "add": store.add,
+        "keep_plan": store.keep_plan,
+        "plan": store.plan,
+        "plans": store.plans.all,
+        "history": history.tell,
+        "fsck": lambda: problems(store),
+        "mark": history.mark,
+        "unmark": history.unmark,
         "acquire": lease.acquire,
         "renew": lease.renew,
         "release": lease.release,
     }
-    changing: dict[str, Callable[..., Any]] = {"activate": store.activate, "note": store.note, "place": store.place}
-    if do in reading:
-        return reading[do](**message)
+    changing: dict[str, Callable[..., Any]] = {
+        "activate": store.activate,
+        "place": store.place,
+        "discard": history.discard,
+        "prune": history.prune,
+    }
+    if do in free:
+        return free[do](**message)
     lease.renew(message.pop("run"))  # what changes the installation needs the lease
     return changing[do](**message)

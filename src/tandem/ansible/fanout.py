@@ -40,6 +40,7 @@ class Outcome:
     server: str
     result: Json = field(default_factory=dict)
     unreachable: str | None = None
+    lost: bool = False
 
     @property
     def failed(self) -> str | None:
@@ -48,6 +49,11 @@ class Outcome:
             return self.unreachable
         failure = self.result.get("failed")
         return f"{failure['what']}: {failure['message']}" if failure else None
+
+    @property
+    def doubtful(self) -> bool:
+        """Return whether the server may have been changed although it failed: it was lost, or could not undo."""
+        return self.lost or (bool(self.result.get("changed")) and "undone" not in self.result)
 
     @property
     def good(self) -> bool:
@@ -104,9 +110,8 @@ class FanOut:
             except Unreachable as error:
                 refusals.append(str(error) if len(job.ways) == 1 else f"{way.address}: {error}")
                 if heard:
-                    return Outcome(
-                        job.server, unreachable=f"lost in the middle ({error}); the next apply completes or undoes it"
-                    )
+                    why = f"lost in the middle ({error}); the next apply completes or undoes it"
+                    return Outcome(job.server, unreachable=why, lost=True)
             except TandemError as error:
                 refusals.append(str(error))
         return Outcome(job.server, unreachable="; ".join(refusals))

@@ -14,6 +14,7 @@ from typing import Any, Self, TypeVar
 
 from tandem.ansible.connection import Connection
 from tandem.ansible.conversation import Conversation, Unreachable, converse
+from tandem.configuration.places import Place, settled
 from tandem.configuration.store import StoredConfiguration, verified
 from tandem.errors import Failed
 
@@ -130,6 +131,10 @@ class Session:
         """Ask the store to do something and return its answer; raise Failed with its reason when it does not."""
         return self._loop.run(self._ask(do, **fields))
 
+    def refresh(self) -> None:
+        """Ask the store again what is active and where servers are."""
+        self._state = self.ask("state")
+
     def active(self) -> int | None:
         """Return the number of the active configuration; None before the first."""
         number: int | None = self._state["active"]
@@ -141,9 +146,13 @@ class Session:
         return numbers
 
     def servers(self) -> Mapping[str, int]:
-        """Return the configuration that every server is on, as far as the store was told."""
-        servers: Mapping[str, int] = self._state["servers"]
-        return servers
+        """Return the configuration that every server is surely on, as far as the store was told."""
+        return settled(self.places())
+
+    def places(self) -> Mapping[str, Place]:
+        """Return where every server is or, where a run died while changing it, may be."""
+        places: Mapping[str, Place] = self._state["servers"]
+        return places
 
     def configuration(self, number: int) -> StoredConfiguration:
         """Return a stored configuration, with its tree and bundles fetched at once."""
@@ -168,10 +177,14 @@ class Session:
                 self._blobs[name] = verified(name, base64.b64decode(text), f"the configuration server's blob {name}")
         return {name: self._blobs[name] for name in names}
 
-    def add(self, record: Mapping[str, Any], blobs: Mapping[str, bytes]) -> int:
-        """Store a configuration, sending only the blobs that the store lacks, and return its number."""
+    def put(self, blobs: Mapping[str, bytes]) -> None:
+        """Store blobs, sending only those that the store lacks."""
         for batch in _batches({name: blobs[name] for name in self.ask("lacking", names=sorted(blobs))}):
             self.ask("put", blobs=batch)
+
+    def add(self, record: Mapping[str, Any], blobs: Mapping[str, bytes]) -> int:
+        """Store a configuration and return its number."""
+        self.put(blobs)
         number: int = self.ask("add", configuration=record)
         return number
 

@@ -20,11 +20,12 @@ Json = dict[str, Any]
 
 
 class Stopped(TandemError):
-    """Say why a playbook did not reach its end; carries the exit status."""
+    """Say why a playbook did not reach its end; carries the exit status, and the results of the tasks that ended."""
 
-    def __init__(self, message: str, exit_status: int) -> None:
+    def __init__(self, message: str, exit_status: int, results: dict[str, list[Json]] | None = None) -> None:
         super().__init__(message)
         self.exit_status = exit_status
+        self.results = results or {}
 
 
 def server_options(function: F) -> F:
@@ -43,8 +44,9 @@ def play(  # noqa: PLR0913
     check: bool = False,
     diff: bool = False,
     as_json: bool = False,
+    quiet: bool = False,
 ) -> Json:
-    """Run a verb's playbook, showing it as it works, and return the results of its tasks by action.
+    """Run a verb's playbook, showing it as it works unless `quiet`, and return the results of its tasks by action.
 
     Raise Stopped with one line per failure, and the exit status that belongs to it.
     """
@@ -52,7 +54,7 @@ def play(  # noqa: PLR0913
 
     given = {name: value for name, value in variables.items() if value is not None}
     playbook = Playbook(verb, inventory_directory(inventory), given, check, diff, limit, vault_password_file)
-    with Display(quiet=as_json) as display:
+    with Display(quiet=as_json or quiet) as display:
         run = run_playbook(playbook, display.hear)
     results = {action.removeprefix("tandem.platform."): found for action, found in run.results.items()}
     if as_json:
@@ -64,5 +66,5 @@ def play(  # noqa: PLR0913
         raise Stopped("interrupted; the next apply completes or undoes what was begun", run.exit_status)
     if run.exit_status:
         untold = [failure for failure in run.failures if failure.partition(":")[0] not in display.failed]
-        raise Stopped("\n".join(untold), run.exit_status)
+        raise Stopped("\n".join(untold), run.exit_status, results)
     return results

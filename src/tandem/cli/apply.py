@@ -14,6 +14,7 @@ from tandem.cli._playbook import play, server_options
 @click.argument("number", type=click.IntRange(min=1), required=False)
 @inventory_option
 @server_options
+@click.option("--plan", metavar="ID", help="Exactly this plan, as `tandem plan` named it.")
 @click.option("--check", is_flag=True, help="Change nothing; tell what would change.")
 @click.option("--diff", is_flag=True, help="Show the differences inside files too.")
 @click.option("-m", "--comment", metavar="TEXT", help="Why, for the history.")
@@ -24,6 +25,7 @@ def command(  # noqa: PLR0913
     inventory: str | None,
     limit: str | None,
     vault_password_file: Path | None,
+    plan: str | None,
     comment: str | None,
     *,
     check: bool,
@@ -31,10 +33,16 @@ def command(  # noqa: PLR0913
     take_over: bool,
     as_json: bool,
 ) -> None:
-    """Compile the source, or take the stored configuration NUMBER, and apply it wave by wave."""
-    if number is None:
+    """Compile the source, or take a stored plan or the stored configuration NUMBER, and apply it wave by wave.
+
+    A plan is refused when the active configuration or the place of a server has changed since; a configuration, when
+    it was planned against another one than the active.
+    """
+    if number is not None and plan is not None:
+        raise click.UsageError("a plan says which configuration is applied; leave NUMBER out")
+    if number is None and plan is None:
         load_model(inventory)  # what is wrong with the source is said at once
-    variables = {"number": number, "comment": comment, "take_over": take_over or None}
+    variables = {"number": number, "plan": plan, "comment": comment, "take_over": take_over or None}
     play(
         "apply",
         inventory,

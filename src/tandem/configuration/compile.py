@@ -64,9 +64,15 @@ class Configuration:
         """Return the resolved tree."""
         return self.content[1]
 
+    @property
+    def sources(self) -> Mapping[str, str]:
+        """Map each source file to the digest of its content."""
+        sources: Mapping[str, str] = self.record["source"]
+        return sources
+
     def source(self) -> Mapping[str, bytes]:
         """Return the source files, by path."""
-        return {path: self.blobs[name] for path, name in self.record["source"].items()}
+        return {path: self.blobs[name] for path, name in self.sources.items()}
 
     def blob(self, name: str) -> bytes:
         """Return the bytes of that digest."""

@@ -39,6 +39,10 @@ class Content(Protocol):
     def tree(self) -> Json:
         """Return the resolved tree."""
 
+    @property
+    def sources(self) -> Mapping[str, str]:
+        """Map each source file to the digest of its content."""
+
     def source(self) -> Mapping[str, bytes]:
         """Return the source files, by path."""
 

@@ -80,9 +80,15 @@ class StoredConfiguration:
         """Return the bundle of one server."""
         return from_json(json.loads(self.blob(self.bundles[server])))
 
+    @property
+    def sources(self) -> Mapping[str, str]:
+        """Map each source file to the digest of its content."""
+        sources: Mapping[str, str] = self.record["source"]
+        return sources
+
     def source(self) -> Mapping[str, bytes]:
         """Return the source files, by path."""
-        return {path: self.blob(name) for path, name in self.record["source"].items()}
+        return {path: self.blob(name) for path, name in self.sources.items()}
 
 
 class DirectoryStore:

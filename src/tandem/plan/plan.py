@@ -24,6 +24,7 @@ from tandem.configuration.diff import (
 from tandem.configuration.order import earlier
 from tandem.plan.availability import Interrupted, Redundancy, batches, redundancy
 from tandem.plan.effects import UnitChange, unit_changes
+from tandem.plan.no_effect import edits_without_effect
 from tandem.plan.waves import Interruption, Step, Wave, Work, waves
 
 CONFIGURATION_SERVER = "configuration_server"
@@ -81,6 +82,7 @@ class Plan:
             "waves": [self._wave(wave, left) for wave, left in zip(self.waves, self.redundancy(), strict=True)],
             "touched": self.touched,
             "unreadable": self.unreadable,
+            "no_effect": edits_without_effect(self.old, self.new, empty=self.empty) if self.old else [],
         }
 
     def _option(self, change: OptionChange) -> Json:

@@ -6,11 +6,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
 from tandem.configuration.canonical import Json
+from tandem.configuration.history import SHORT
 
 LONGEST_VALUE = 60
 """Characters of a value that are shown; a certificate is recognised by fewer."""
 MOST_NAMES = 6
 """Servers or files named in one line; of more only the number is of interest."""
+MOST_REASONS = 3
+"""An edit may have another reason on every instance; more than these are not told."""
 
 
 def heading(planned: Json) -> str:
@@ -22,12 +25,23 @@ def heading(planned: Json) -> str:
     return f"{name}{commit}, {against if active != number else 'which is active'}"
 
 
+def compared(old: int, new: int | None) -> str:
+    """Say which configurations are compared; None is the source."""
+    return f"{f'configuration {new}' if new is not None else 'this source'}, compared with configuration {old}"
+
+
+def how_to_apply(name: str) -> str:
+    """Say how exactly this plan is applied."""
+    return f"Apply exactly this with: tandem apply --plan {name[:SHORT]}   (playbooks/apply.yml -e plan={name[:SHORT]})"
+
+
 def lines(plan: Json) -> list[str]:
     """Return the plan as lines of text, without the line that says which configurations it is about."""
     if plan["empty"]:
         same = "as far as could be compared" if plan["unreadable"] else "in effect the two are the same"
-        return [f"  Nothing changes: {same}.", *_unread(plan)]
-    sections = (_options(plan), _instances(plan), _servers(plan), _files(plan), _units(plan), _waves(plan), _end(plan))
+        return [f"  Nothing changes: {same}.", *_no_effect(plan), *_unread(plan)]
+    changes = (_options(plan), _instances(plan), _servers(plan), _files(plan), _units(plan))
+    sections = (*changes, _no_effect(plan), _waves(plan), _end(plan))
     found: list[str] = []
     for section in sections:
         text = list(section)
@@ -58,17 +72,17 @@ def _change(change: Json) -> str:
     if change["secret"]:
         return "changes (secret)"
     unit = f" {change['unit']}" if change["unit"] else ""
-    return f"{_value(change['old'])} → {_value(change['new'])}{unit}"
+    return f"{shown(change['old'])} → {shown(change['new'])}{unit}"
 
 
-def _value(value: object) -> str:
+def shown(value: object) -> str:
     """Return a value in one short line."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):
-        return "[" + ", ".join(map(_value, value)) + "]"
+        return "[" + ", ".join(map(shown, value)) + "]"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_value(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{key}: {shown(item)}" for key, item in value.items()) + "}"
     text = "not set" if value is None else '""' if value == "" else " ".join(str(value).split())
     return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
 
@@ -165,6 +179,16 @@ def _unread(plan: Json) -> Iterator[str]:
         files.setdefault(", ".join(entry["options"]), []).append(entry["path"])
     for options, paths in sorted(files.items()):
         yield f"  not compared, for want of the vault's password for {options}: {_names(paths)}"
+
+
+def _no_effect(plan: Json) -> Iterator[str]:
+    """Yield what was edited and changes nothing, with the reason."""
+    for index, edit in enumerate(plan["no_effect"]):
+        if index == 0:
+            yield "  edited, without effect:"
+        name = " ".join(filter(None, (edit["option"], edit["environment"] and f"({edit['environment']})")))
+        reasons = "; ".join(edit["reasons"][:MOST_REASONS])
+        yield f"      {name + '     ' if name else ''}{edit['origin']}: {reasons}"
 
 
 def _names(all_names: Iterable[str]) -> str:

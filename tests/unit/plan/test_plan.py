@@ -45,7 +45,11 @@ def test_a_comment_another_order_and_a_value_equal_to_the_inherited_one_change_n
     assert old.digest != new.digest
     plan = make(old, new)
     assert plan.empty
-    assert lines(plan.to_json()) == ["  Nothing changes: in effect the two are the same."]
+    assert lines(plan.to_json()) == [
+        "  Nothing changes: in effect the two are the same.",
+        "  edited, without effect:",
+        "      engine.limits.sessions     options/suite/engines/engine-2.yml:3: equal to the default",
+    ]
 
 
 def test_a_unit_restarts_for_its_own_unit_file_and_not_for_that_of_another(project: Project) -> None:

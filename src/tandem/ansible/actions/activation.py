@@ -28,5 +28,6 @@ def run(context: Context) -> dict[str, Any]:
             "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "comment": context.args.get("comment") or "",
         }
-        session.ask("activate", run=context.args["run"], number=number, entry=entry)
+        plan = context.args.get("plan") or None
+        session.ask("activate", run=context.args["run"], number=number, entry=entry, plan=plan)
         return {"changed": True, "pending": []}

@@ -9,14 +9,16 @@ from typing import Any
 
 from tandem.ansible import progress
 from tandem.ansible.actions.context import Context
+from tandem.ansible.approval import approved, astray, keep, refuse_stale
 from tandem.ansible.session import Session
 from tandem.configuration import Configuration, compile_model
 from tandem.configuration.diff import unified
+from tandem.configuration.places import assumed, words
 from tandem.configuration.store import StoredConfiguration
 from tandem.errors import Failed
 from tandem.model import load
 from tandem.plan import make
-from tandem.plan.report import heading, lines
+from tandem.plan.report import heading, how_to_apply, lines
 from tandem.project import roles_directory
 
 Json = dict[str, Any]
@@ -24,16 +26,17 @@ Json = dict[str, Any]
 
 def run(context: Context) -> Json:
     """Plan (see plugins/modules/plan.py for what goes in and out)."""
-    number = context.args.get("number")
-    configuration = None if number is not None else _compile(context)
+    stored = context.args.get("number") is not None or context.args.get("plan")
+    configuration = None if stored else _compile(context)
     with context.store() as session:
         if not context.args.get("lease") or context.check:
-            planned = _plan(context, session, configuration, number)
+            planned = _planned(context, session, configuration)
         else:
             run, took_over = session.acquire(context.holder, take_over=bool(context.args.get("take_over")))
             try:
                 with session.renewing(run):
-                    planned = {"run": run, "took_over": took_over, **_plan(context, session, configuration, number)}
+                    session.refresh()  # what was active before the lease was ours need not be now
+                    planned = {"run": run, "took_over": took_over, **_planned(context, session, configuration)}
             except BaseException:
                 session.ask("release", run=run)
                 raise
@@ -55,8 +58,24 @@ def _compile(context: Context) -> Configuration:
     return configuration
 
 
-def _plan(context: Context, session: Session, configuration: Configuration | None, number: int | None) -> Json:
-    active = session.active()
+def _planned(context: Context, session: Session, configuration: Configuration | None) -> Json:
+    """Return a stored plan as it was made, or a new one, and how it reads."""
+    if name := context.args.get("plan"):
+        planned = approved(session, str(name), context.directory)
+    else:
+        planned = _plan(context, session, configuration)
+    report = [heading(planned), *(f"  {line}" for line in words(planned["places"])), *lines(planned["plan"])]
+    report += planned.get("diff", [])
+    if planned["id"] and not context.args.get("lease"):
+        report += ["", how_to_apply(planned["id"])]
+    return {**planned, "report": report}
+
+
+def _plan(context: Context, session: Session, configuration: Configuration | None) -> Json:
+    active, number = session.active(), context.args.get("number")
+    leased = bool(context.args.get("lease"))
+    if number is not None and leased and not context.args.get("back"):
+        refuse_stale(session, int(number))
     old = session.configuration(active) if active is not None else None
     new: Configuration | StoredConfiguration
     if configuration is None:
@@ -64,12 +83,23 @@ def _plan(context: Context, session: Session, configuration: Configuration | Non
     else:
         new = configuration
         number = None if context.check or configuration.unreadable else _store(context, session, configuration)
-    astray = {server: at for server, at in session.servers().items() if at != active and server in new.bundles}
-    plan = make(old, new, {server: session.configuration(at) for server, at in astray.items()})
-    planned: Json = {"number": number, "active": active, "plan": plan.to_json(), **_commit(context.directory)}
-    planned["report"] = [heading(planned), *lines(planned["plan"])]
-    if context.diff and not context.args.get("lease"):  # while applying, servers show their own differences
-        planned["report"] += unified(plan.files, old, new)
+    places = astray(session, new.bundles)
+    on = {server: assumed(place, number, session.numbers()) for server, place in places.items()}
+    known = {at: session.configuration(at) for at in {*on.values()} if at is not None}
+    if old:  # the files that were edited, at once; those of a fresh configuration are here
+        edited = old.sources.items() - new.sources.items()
+        added = new.sources.items() - old.sources.items() if configuration is None else set()
+        session.fetch([name for _, name in edited | added])
+    plan = make(old, new, {server: known.get(at) if at is not None else None for server, at in on.items()})
+    planned: Json = {"number": number, "active": active, "places": places, "plan": plan.to_json()}
+    planned |= {
+        "id": None,
+        **(_commit(context.directory) if configuration else {"commit": new.record.get("commit", "")}),
+    }
+    if not context.check and number is not None and not (plan.empty and number == active):
+        planned["id"] = keep(session, planned, new.installation)
+    if context.diff and not leased:  # while applying, servers show their own differences
+        planned["diff"] = unified(plan.files, old, new)
     return planned
 
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from tandem.ansible import progress
+from tandem.ansible.account import Account
 from tandem.ansible.actions.context import CONFIGURATION_SERVER, Context, remember
 from tandem.ansible.availability import Guard
 from tandem.ansible.connection import Connection
@@ -15,6 +16,7 @@ from tandem.ansible.fanout import FanOut, Job, Outcome, encode
 from tandem.ansible.reporting import Reporter
 from tandem.ansible.session import Session
 from tandem.configuration import Configuration, compile_model
+from tandem.configuration.places import possible
 from tandem.configuration.store import StoredConfiguration
 from tandem.errors import Failed
 from tandem.model import load
@@ -117,10 +119,12 @@ class Wave:
 
     def _known_addresses(self, server: str) -> list[str]:
         """Return where the server was last: as the configuration that it is on says, then as the active one does."""
-        on = self._session.servers().get(server)
-        here = self._session.configuration(on) if on not in (None, self._session.active()) else self._active
+        on = [number for number in possible(self._session.places().get(server)) if number in self._session.numbers()]
+        here = [self._session.configuration(number) for number in on if number and number != self._session.active()]
         known = [
-            configuration for configuration in (here, self._active) if configuration and server in configuration.bundles
+            configuration
+            for configuration in (*here, self._active)
+            if configuration and server in configuration.bundles
         ]
         return [self._bundle(configuration, server)["management"]["address"] for configuration in known]
 
@@ -135,17 +139,18 @@ class Wave:
         jobs = self.jobs()
         if jobs:
             progress.emit("wave", servers=[job.server for job in jobs])
+        account = None if self._check else Account(self._session, self._run, int(self._context.args["number"]))
+        if account:
+            account.begin({job.server: self._wanted.bundles[job.server] for job in jobs})
         outcomes = []
         for outcome in FanOut(self._context.loop, progress.tell).run(jobs):
             self._ended(outcome)
             outcomes.append(outcome)
         good = [outcome for outcome in outcomes if outcome.good and not outcome.result.get("postponed")]
-        if not self._check and good:
+        if account and good:
             self._follow_configuration_server(jobs)
-            number, held = self._context.args["number"], {job.server for job in jobs if job.request["hold"]}
-            placed = {outcome.server: number for outcome in good if outcome.server not in held}
-            if any(self._session.servers().get(server) != number for server in placed):
-                self._session.ask("place", run=self._run, servers=placed)
+        if account:
+            account.end(outcomes, {job.server for job in jobs if job.request["hold"]})
         bad = {outcome.server: outcome.failed for outcome in outcomes if not outcome.good}
         result = {
             "changed": False,  # each server's own result says whether it has changed
