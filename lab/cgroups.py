@@ -16,6 +16,8 @@ from pathlib import Path
 from lab.errors import LabError
 
 TOP = "tandem-lab"
+# Servers are machines of their own: all labs together weigh as much as some processes of this machine, and not as one.
+WEIGHTS = {"cpu.shares": "12288", "cpu.weight": "1200"}  # cgroup v1 and v2
 
 
 def mounted(kind: str) -> list[Path]:
@@ -48,6 +50,9 @@ class Group:
                 _enable_controllers(part.parent)
                 part.mkdir(exist_ok=True)
                 _inherit_cpuset(part)
+                for weight, value in WEIGHTS.items() if part.name == TOP else ():
+                    if (part / weight).exists():
+                        (part / weight).write_text(value)
             for limit in ("memory.max", "memory.limit_in_bytes"):
                 if memory and (directory / limit).exists():
                     (directory / limit).write_text(str(memory))

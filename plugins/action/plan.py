@@ -20,6 +20,7 @@ class ActionModule(ActionBase):
             "number": {"type": "int"},
             "plan": {"type": "str"},
             "back": {"type": "bool", "default": False},
+            "drift": {"type": "bool", "default": False},
             "lease": {"type": "bool", "default": False},
             "take_over": {"type": "bool", "default": False},
             "comment": {"type": "str"},

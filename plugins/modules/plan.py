@@ -9,7 +9,7 @@ module: plan
 short_description: Compile an installation, store the candidate and say what applying it would do
 description:
   - Compiles the installation, or takes a stored configuration, and compares it with the active one.
-  - The candidate is stored on the configuration server, which is the only server contacted.
+  - The candidate is stored on the configuration server, which is the only server contacted unless drift is asked for.
   - What is wrong with the source is reported as a whole, before that.
   - The plan is stored as well, bound to the active configuration and to the places of servers; its name is the digest.
   - In check mode, and when a secret cannot be read for want of a password, nothing is stored.
@@ -30,6 +30,10 @@ options:
   comment:
     description: Why, for the history.
     type: str
+  drift:
+    description: Look at every server too, and say what is not as the active configuration says.
+    type: bool
+    default: false
   lease:
     description: Take the lease of the installation, to change it afterwards.
     type: bool
@@ -74,6 +78,11 @@ id:
 places:
   description: Where servers are, or may be, that are not on the active configuration.
   returned: success
+  type: dict
+drift:
+  description:
+    - What applying would put back, by server (C(changes)), and servers that could not be looked at (C(unseen)).
+  returned: with drift, where a configuration is active
   type: dict
 run:
   description: The number of the run, with the lease.

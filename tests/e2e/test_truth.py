@@ -163,6 +163,19 @@ def test_drift_is_found_shown_and_put_right(small: Fleet) -> None:
         ("/usr/share/tandem/web/web-2/health.txt", "add"),
     ]
     assert [file["path"] for file in found["South"]["files"]] == [radiusd]
+    planned = small.json("plan", "--exit-code", status=3)["results"]["plan"][-1]
+    assert planned["plan"]["empty"]
+    for server, change in planned["drift"]["changes"].items():
+        assert {name: change[name] for name in ("files", "units", "addresses")} == {
+            name: found[server][name] for name in ("files", "units", "addresses")
+        }
+    shown = small.tandem("plan")
+    assert "says; applying puts it back:" in shown
+    assert re.search(rf"^ +West +change {PAGE}, add /usr/share/tandem/web/web-2/health.txt$", shown, re.MULTILINE)
+    with small.unplugged("West"):
+        assert "West could not be looked at: " in small.tandem("plan")
+    assert small.json("plan", "--no-drift", "--exit-code")["results"]["plan"][-1].get("drift") is None
+    assert all_traces(small) == drifted, "a plan only looks"
 
     small.tandem("apply")
     assert all_traces(small) == before

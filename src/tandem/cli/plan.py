@@ -30,6 +30,7 @@ Json = dict[str, Any]
 @inventory_option
 @click.option("--store", type=click.Path(path_type=Path), metavar="DIR", help="Plan against an exported store.")
 @click.option("--diff", "with_diff", is_flag=True, help="Show the differences inside files too.")
+@click.option("--no-drift", is_flag=True, help="Contact the configuration server only, not all servers.")
 @click.option("--exit-code", is_flag=True, help=f"Exit with {DIFFERENCES} where something would change.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown, for a comment on a pull request.")
 @vault_option
@@ -41,6 +42,7 @@ def command(  # noqa: PLR0913
     vault_password_file: Path | None,
     *,
     with_diff: bool,
+    no_drift: bool,
     exit_code: bool,
     as_markdown: bool,
     as_json: bool,
@@ -48,8 +50,8 @@ def command(  # noqa: PLR0913
     """Show the options, files and units that applying the installation as it is now would change, and in which waves.
 
     NUMBER plans a stored configuration instead. The plan is stored on the configuration server, and named, so that
-    exactly it can be applied. With --store it is compared with the active configuration of an exported store, and no
-    server is contacted.
+    exactly it can be applied. Every server is looked at, for what was changed by hand. With --store it is compared
+    with the active configuration of an exported store, and no server is contacted.
     """
     if store is None:
         if number is None:
@@ -57,7 +59,7 @@ def command(  # noqa: PLR0913
         results = play(
             "plan",
             inventory,
-            {"number": number},
+            {"number": number, "drift": False if no_drift else None},
             vault_password_file=vault_password_file,
             diff=with_diff,
             as_json=as_json,
@@ -72,7 +74,7 @@ def command(  # noqa: PLR0913
             _show(planned)
     if as_markdown:
         click.echo(markdown(planned, planned.get("diff", [])))
-    if exit_code and not planned["plan"]["empty"]:
+    if exit_code and (not planned["plan"]["empty"] or planned.get("drift", {}).get("changes")):
         sys.exit(DIFFERENCES)
 
 

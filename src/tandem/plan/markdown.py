@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from tandem.configuration.canonical import Json
 from tandem.configuration.history import SHORT
 from tandem.configuration.places import words
+from tandem.plan.drift import items
 from tandem.plan.report import heading, shown
 
 MOST_ROWS = 100
@@ -28,7 +29,7 @@ def markdown(planned: Json, diff: Sequence[str] = ()) -> str:
         _summary(plan),
         *(f"⚠ {text}." for text in words(planned.get("places", {}))),
     ]
-    blocks += [block for block in _sections(plan) if block]
+    blocks += [block for block in (*_sections(plan), *_drift(planned)) if block]
     if planned.get("id"):
         command = f"tandem apply --plan {planned['id'][:SHORT]}"
         blocks.append(f"Apply exactly this with {_code(command)}.")
@@ -64,7 +65,7 @@ def _sections(plan: Json) -> Iterator[str]:
     servers = [(each["name"], each["old"] or "–", each["new"] or "–", each["origin"]) for each in plan["servers"]]
     yield _table(("server", "managed at", "then at", "set at"), servers)
     waves = list(_waves(plan))
-    yield _table(("wave", "server", "interrupts"), waves)
+    yield _table(("wave", "server", "interrupts", "keeps"), waves)
     units = _grouped((unit["unit"], unit["action"], unit["server"]) for unit in plan["units"])
     yield _details(f"Units ({len(plan['units'])})", _table(("unit", "action", "servers"), units))
     files = _grouped(
@@ -76,6 +77,14 @@ def _sections(plan: Json) -> Iterator[str]:
     yield _details(f"Edited, without effect ({len(edits)})", _table(("option", "at", "why"), edits))
     unread = [(each["server"], _code(each["path"]), ", ".join(each["options"])) for each in plan["unreadable"]]
     yield _table(("not compared on", "file", "for want of the vault's password for"), unread)
+
+
+def _drift(planned: Json) -> Iterator[str]:
+    drift = planned.get("drift", {"changes": {}, "unseen": {}})
+    rows = [(server, ", ".join(items(change))) for server, change in sorted(drift["changes"].items())]
+    yield _table(("not as the active configuration says", "applying puts it back"), rows)
+    unseen = [(server, reason.splitlines()[0]) for server, reason in sorted(drift["unseen"].items())]
+    yield _table(("could not be looked at", "why"), unseen)
 
 
 def _option(change: Json) -> Sequence[str]:
@@ -102,7 +111,9 @@ def _waves(plan: Json) -> Iterator[Sequence[str]]:
         steps = [step for step in wave["steps"] if step["server"] in plan["touched"]]
         number += bool(steps)
         for index, step in enumerate(steps):
-            yield (str(number) if index == 0 else "", step["server"], ", ".join(step["instances"]) or "nothing")
+            left = ", ".join(f"{each['cluster']} {each['keeps']} of {each['of']}" for each in wave["clusters"])
+            head, keeps = (str(number), left) if index == 0 else ("", "")
+            yield (head, step["server"], ", ".join(step["instances"]) or "nothing", keeps)
 
 
 def _grouped(entries: Iterable[tuple[str, str, str]]) -> Rows:

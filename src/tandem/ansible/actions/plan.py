@@ -9,6 +9,7 @@ from typing import Any
 
 from tandem.ansible import progress
 from tandem.ansible.actions.context import Context
+from tandem.ansible.actions.drift_info import look
 from tandem.ansible.approval import approved, astray, keep, refuse_stale
 from tandem.ansible.session import Session
 from tandem.configuration import Configuration, compile_model
@@ -18,6 +19,7 @@ from tandem.configuration.store import StoredConfiguration
 from tandem.errors import Failed
 from tandem.model import load
 from tandem.plan import make
+from tandem.plan.drift import lines as drift_lines
 from tandem.plan.report import heading, how_to_apply, lines
 from tandem.project import roles_directory
 
@@ -66,6 +68,10 @@ def _planned(context: Context, session: Session, configuration: Configuration | 
         planned = _plan(context, session, configuration)
     report = [heading(planned), *(f"  {line}" for line in words(planned["places"])), *lines(planned["plan"])]
     report += planned.get("diff", [])
+    if (active := planned["active"]) is not None and context.args.get("drift"):
+        settled = session.configuration(active).bundles.keys() - planned["places"].keys()
+        planned["drift"] = look(context, session, active, settled)
+        report += drift_lines(planned["drift"], active)
     if planned["id"] and not context.args.get("lease"):
         report += ["", how_to_apply(planned["id"])]
     return {**planned, "report": report}

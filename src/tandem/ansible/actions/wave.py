@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +12,7 @@ from tandem.ansible.account import Account
 from tandem.ansible.actions.context import CONFIGURATION_SERVER, Context, remember
 from tandem.ansible.availability import Guard
 from tandem.ansible.connection import Connection
-from tandem.ansible.fanout import FanOut, Job, Outcome, encode
+from tandem.ansible.fanout import FanOut, Job, Outcome, Tell, encode
 from tandem.ansible.reporting import Reporter
 from tandem.ansible.session import Session
 from tandem.configuration import Configuration, compile_model
@@ -134,6 +134,10 @@ class Wave:
         bundle: Json = json.loads(configuration.blob(configuration.bundles[server]))
         return bundle
 
+    def outcomes(self, tell: Tell, jobs: list[Job] | None = None) -> Iterator[Outcome]:
+        """Reach all servers and yield what became of each, as soon as that is known."""
+        return FanOut(self._context.loop, tell).run(self.jobs() if jobs is None else jobs)
+
     def run(self) -> Json:
         """Reach all servers and return how the wave went; every server's own result is reported beside."""
         jobs = self.jobs()
@@ -143,7 +147,7 @@ class Wave:
         if account:
             account.begin({job.server: self._wanted.bundles[job.server] for job in jobs})
         outcomes = []
-        for outcome in FanOut(self._context.loop, progress.tell).run(jobs):
+        for outcome in self.outcomes(progress.tell, jobs):
             self._ended(outcome)
             outcomes.append(outcome)
         good = [outcome for outcome in outcomes if outcome.good and not outcome.result.get("postponed")]
@@ -157,7 +161,7 @@ class Wave:
             "done": [outcome.server for outcome in good],
             "failures": bad,
             "postponed": [outcome.server for outcome in outcomes if outcome.result.get("postponed")],
-            "changes": {outcome.server: _brief(outcome.result) for outcome in good if outcome.result.get("changed")},
+            "changes": {outcome.server: brief(outcome.result) for outcome in good if outcome.result.get("changed")},
         }
         if bad and not self._reporter.heard:
             result.update(failed=True, msg="\n".join(f"{server}: {why}" for server, why in bad.items()))
@@ -178,7 +182,7 @@ class Wave:
         elif outcome.failed:
             result.update(failed=True, changed=False, msg=outcome.failed + _undone(outcome.result))
         else:
-            result.update(_brief(outcome.result))
+            result.update(brief(outcome.result))
             if self._context.diff:
                 result["diff"] = [self._difference(file) for file in outcome.result["files"]]
         step = outcome.failed or _sentence(outcome.result, check=self._check)
@@ -206,7 +210,7 @@ def run(context: Context) -> Json:
             return Wave(context, session).run()
 
 
-def _brief(result: Mapping[str, Any]) -> Json:
+def brief(result: Mapping[str, Any]) -> Json:
     """Return what changed on a server, without contents."""
     return {
         "files": [{"path": file["path"], "action": file["action"]} for file in result["files"]],
