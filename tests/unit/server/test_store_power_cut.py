@@ -42,7 +42,7 @@ def run(root: Path, change: Change, **faults: int) -> Disk:
 
 
 def at_every_moment(origin: Path, change: Change, look: Look) -> None:
-    """Cut the power at every call of a change: what is seen then is what was before or is after, and it can be redone."""
+    """Cut the power at every call of a change: what is seen then is what was before or after; doing it again works."""
     target = origin.parent / "target"
 
     def fresh() -> Shelf:
