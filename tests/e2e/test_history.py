@@ -138,9 +138,8 @@ def test_a_run_that_dies_in_a_wave_leaves_its_servers_in_doubt(small: Fleet) -> 
         os.kill(process, signal.SIGKILL)
     run.communicate()
     small.do("South", "sh", "-ec", f"touch {GATE}; rm -r {OVERRIDE}; systemctl daemon-reload")
-    assert eventually(
-        lambda: not small.lab.exec("South", ["test", "-e", "/var/lib/tandem/journal.json"]).returncode == 0
-    )
+    journal = ["test", "-e", "/var/lib/tandem/journal.json"]
+    assert eventually(lambda: small.lab.exec("South", journal).returncode != 0)
     told = history(small)
     number = told["configurations"][0]["number"]
     assert told["servers"]["South"] == [before, number]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -56,9 +55,9 @@ class Commands:
 
 
 @pytest.fixture
-def commands(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Commands]:
+def commands(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Commands:
     """Return the command line on a project of this test's own."""
-    yield Commands(tmp_path, capsys, monkeypatch)
+    return Commands(tmp_path, capsys, monkeypatch)
 
 
 def test_the_history(commands: Commands) -> None:
