@@ -57,7 +57,7 @@ class _Check:
 
     def _configuration(self, number: int) -> Iterator[str]:
         path = self.store.path(number)
-        record = _json(path)
+        record = _json(path) or {}
         content = {name: value for name, value in record.items() if name not in DESCRIPTION}
         if record.get("number") != number or digest(canonical(content)) != record.get("digest"):
             yield f"{path}: is damaged: its digest does not fit; {RESTORE}"
@@ -67,7 +67,7 @@ class _Check:
         for name in (record["tree"], *record["source"].values(), *bundles):
             self.needed.setdefault(name, f"configuration {number}")
         for bundle in self.good.intersection(bundles):
-            for file in _json(self.store.blob_path(bundle))["files"]:
+            for file in (_json(self.store.blob_path(bundle)) or {"files": []})["files"]:
                 if file.get("digest") and (self.secrets or not file.get("secret")):
                     self.needed.setdefault(file["digest"], f"configuration {number}")
 
@@ -96,19 +96,19 @@ class _Check:
             elif name == "active" and text is not None and int(text) not in self.numbers:
                 yield f"{here}/active: names configuration {int(text)}, which is not there; {RESTORE}"
         for name in JSON_FILES:
-            if os.path.exists(f"{here}/{name}") and not _json(f"{here}/{name}"):
+            if os.path.exists(f"{here}/{name}") and _json(f"{here}/{name}") is None:
                 yield f"{here}/{name}: is damaged; {RESTORE}"
         for number in self.store.log.damaged():
             yield f"{here}/log.jsonl:{number}: is damaged; the rest of the log is read all the same"
 
 
-def _json(path: str) -> Json:
-    """Return the object in a file; an empty one where there is none."""
+def _json(path: str) -> Json | None:
+    """Return the object in a file; None where there is none."""
     try:
         found = json.loads(read_bytes(path) or b"")
     except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+        return None
+    return found if isinstance(found, dict) else None
 
 
 @contextlib.contextmanager

@@ -94,6 +94,8 @@ class History:
             needed = self._needed([number for number in numbers if number not in gone], gone)
             if gone and not check:
                 self._remove(gone, {**entry, "what": "pruned"})
+            if not check:
+                self.store.plans.forget(set(gone))  # also those that are damaged
             orphans = [path for path, name in blobs(self.store.directory) if name not in needed]
             size = sum(os.path.getsize(path) for path in orphans)
             if not check:

@@ -99,7 +99,7 @@ def _line(entry: Json) -> str:
     made = f"{_time(entry['created'])} {entry['author']}"
     git = f"git {entry['commit']}" if entry["commit"] else ""
     rest = "  ".join(filter(None, [git, entry["comment"], plans]))
-    return f"{entry['number']:>6}  {state:<48} {made:<40} {rest}".rstrip()
+    return f"{entry['number']:>6}  {state:<46} {made:<34} {rest}".rstrip()
 
 
 def _time(text: str) -> str:

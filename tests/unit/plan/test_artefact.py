@@ -12,6 +12,7 @@ from tandem.plan.artefact import record, refusal, stale_number
 from tests.sample.project import Project
 
 Json = dict[str, Any]
+DIED = "West was being changed from 7 to 8 when a run died, and may be on either"
 NAME = "3f2a1b90c4d5" + "0" * 52
 
 
@@ -53,8 +54,7 @@ def test_as_things_were_it_may_be_applied() -> None:
         (
             stored(),
             ("small", 7, {"West": [7, 8]}),
-            "plan 3f2a1b90c4d5 is out of date: West was being changed from 7 to 8 when a run died, and may be on "
-            "either; plan again, or tandem apply 8",
+            f"plan 3f2a1b90c4d5 is out of date: {DIED}; plan again, or tandem apply 8",
         ),
         (
             {**stored(), "used": True, "entry": {"author": "kim@desk", "at": "2026-11-20T21:14:33Z"}},
