@@ -76,7 +76,7 @@ class Transaction:
         foreseen = self.request.get("foreseen")
         if foreseen is not None and (unforeseen := change.interrupts().difference(foreseen)):
             return {**self.result, "postponed": sorted(unforeseen)}
-        self.result["changed"] = True
+        self.result.update(changed=True, undone=False)  # nothing to undo yet
         self.contents.fetch(operations)
         self._begin(operations)
         try:
@@ -86,8 +86,10 @@ class Transaction:
             self._commit(change)
         except BaseException as error:
             self.channel.send("progress", step="putting everything back")
+            del self.result["undone"]  # not known until it is done
             self.result["undone"] = self._undo(error)
             raise
+        del self.result["undone"]  # from here on there is no way back
         self._finish(change)
         return self.result
 

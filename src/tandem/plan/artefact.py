@@ -45,7 +45,7 @@ def stale_number(number: int, active: int | None, plans: Iterable[Json]) -> str 
     made = [found["plan"]["active"] for found in plans if found["plan"]["number"] == number and not found["used"]]
     if number == active or active is None or active in made:
         return None
-    against = f"was planned {_against(made[-1])}" if made else "has not been planned"
+    against = f"was planned {_against(max(made, key=lambda each: each or 0))}" if made else "has not been planned"
     return (
         f"configuration {number} {against}, but configuration {active} is active now: applying it could undo what that "
         f"brought. Look at it with: tandem plan {number}; to go back on purpose: tandem rollback {number}"

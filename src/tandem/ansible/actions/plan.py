@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from tandem.ansible.approval import approved, astray, keep, refuse_stale
 from tandem.ansible.session import Session
 from tandem.configuration import Configuration, compile_model
 from tandem.configuration.diff import unified
-from tandem.configuration.places import assumed, words
+from tandem.configuration.places import Place, assumed, words
 from tandem.configuration.store import StoredConfiguration
 from tandem.errors import Failed
 from tandem.model import load
@@ -90,23 +91,30 @@ def _plan(context: Context, session: Session, configuration: Configuration | Non
         new = configuration
         number = None if context.check or configuration.unreadable else _store(context, session, configuration)
     places = astray(session, new.bundles)
-    on = {server: assumed(place, number, session.numbers()) for server, place in places.items()}
-    known = {at: session.configuration(at) for at in {*on.values()} if at is not None}
-    if old:  # the files that were edited, at once; those of a fresh configuration are here
-        edited = old.sources.items() - new.sources.items()
-        added = new.sources.items() - old.sources.items() if configuration is None else set()
-        session.fetch([name for _, name in edited | added])
-    plan = make(old, new, {server: known.get(at) if at is not None else None for server, at in on.items()})
-    planned: Json = {"number": number, "active": active, "places": places, "plan": plan.to_json()}
-    planned |= {
-        "id": None,
-        **(_commit(context.directory) if configuration else {"commit": new.record.get("commit", "")}),
-    }
+    if old:
+        _fetch_edited(session, old, new)
+    plan = make(old, new, _on(session, places, number))
+    commit = _commit(context.directory) if configuration else {"commit": new.record.get("commit", "")}
+    planned: Json = {"number": number, "active": active, "places": places, "plan": plan.to_json(), "id": None, **commit}
     if not context.check and number is not None and not (plan.empty and number == active):
         planned["id"] = keep(session, planned, new.installation)
     if context.diff and not leased:  # while applying, servers show their own differences
         planned["diff"] = unified(plan.files, old, new)
     return planned
+
+
+def _on(session: Session, places: Mapping[str, Place], number: int | None) -> dict[str, StoredConfiguration | None]:
+    """Return what servers are on, as far as a plan has to know it, that are not surely on the active configuration."""
+    on = {server: assumed(place, number, session.numbers()) for server, place in places.items()}
+    known = {at: session.configuration(at) for at in {*on.values()} if at is not None}
+    return {server: known[at] if at is not None else None for server, at in on.items()}
+
+
+def _fetch_edited(session: Session, old: StoredConfiguration, new: Configuration | StoredConfiguration) -> None:
+    """Fetch the source files that were edited, at once; those of a fresh configuration are here already."""
+    edited = old.sources.items() - new.sources.items()
+    added = new.sources.items() - old.sources.items() if isinstance(new, StoredConfiguration) else set()
+    session.fetch([name for _, name in edited | added])
 
 
 def _store(context: Context, session: Session, configuration: Configuration) -> int:
