@@ -23,7 +23,8 @@ Json = dict[str, Any]
 COLLECTION = "tandem.platform."
 PRIVATE = "tandem_"
 """How the names begin that a playbook gives to its own results."""
-VARIABLE = re.compile(r"(\[?)-e (\w+)=")
+VARIABLE = re.compile(r"-e (\w+)=")
+OPTIONAL = re.compile(r"\[[^]]*\]")
 MARKUP = re.compile(r"\b[A-Z]\(([^)]*)\)")
 SWITCHES = {"--check": "ask_job_type_on_launch", "--diff": "ask_diff_mode_on_launch", "--limit": "ask_limit_on_launch"}
 TYPES = {"int": "integer", "bool": "multiplechoice"}
@@ -45,13 +46,14 @@ def _template(project: Path, path: Path) -> tuple[Json, list[Json]]:
     head = [line[1:].strip() for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
     usage = " ".join(line for line in head[1:] if line.startswith(("ansible-playbook", "[")))
     known = variables(project, path)
+    required = set(VARIABLE.findall(OPTIONAL.sub("", usage)))
     questions, options = [], []
-    for bracket, name in VARIABLE.findall(usage):
+    for name in VARIABLE.findall(usage):
         if name not in known:
             message = f"{name} is not given to any module; take it out of the playbook's head, or use it"
             raise InputRefused([Problem(Origin(f"playbooks/{path.name}"), message)])
         options.append(known[name])
-        questions.append(_question(name, known[name], required=not bracket))
+        questions.append(_question(name, known[name], required=name in required))
     template = {
         "name": f"Tandem {path.stem}",
         "description": head[0],
