@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import Environment, meta
+from jinja2 import Environment, nodes
 
 from tandem.errors import InputRefused, Origin, Problem
 
@@ -71,10 +71,16 @@ def variables(project: Path, path: Path) -> dict[str, Json]:
         for module in (name for name in task if name.startswith(COLLECTION)):
             options = _options(project / "plugins" / "modules" / f"{module.removeprefix(COLLECTION)}.py")
             for option, value in (task[module] or {}).items():
-                for name in meta.find_undeclared_variables(Environment().parse(str(value))):  # noqa: S701  renders nothing
-                    if not name.startswith(PRIVATE) and name != "omit":
-                        found.setdefault(name, options[option])
+                for name in _names(str(value)):
+                    found.setdefault(name, options[option])
     return found
+
+
+def _names(template: str) -> list[str]:
+    """Return the variables that a template is given from outside."""
+    parsed = Environment(autoescape=True).parse(template)  # only looked at
+    names = [node.name for node in parsed.find_all(nodes.Name)]
+    return [name for name in names if not name.startswith(PRIVATE) and name != "omit"]
 
 
 def _tasks(path: Path) -> Iterator[Json]:
