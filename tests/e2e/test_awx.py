@@ -15,6 +15,8 @@ from tests.e2e.conftest import Busy
 from tests.fleet.fleet import ROOT, Fleet
 
 BILLING = "options/cluster_suite/billing/billing-2.yml"
+ITS_OWN = "indirect_instance_count"
+ENABLED = f"{ITS_OWN},tandem.platform.per_server"  # it adds those of ansible.cfg
 SERVERS = {"North", "South", "East", "West"}
 
 
@@ -68,10 +70,10 @@ class Awx:
         script.write_text(f"#!{sys.executable}\nprint({json.dumps(found)!r})\n")
         script.chmod(0o700)
 
-    def launch(self, playbook: str, *words: str, callbacks: str | None = "tandem.platform.per_server") -> Job:
-        """Run a job template; `callbacks` is what AWX found in ansible.cfg, None an AWX that leaves that to Ansible."""
+    def launch(self, playbook: str, *words: str, callbacks: str | None = ENABLED) -> Job:
+        """Run a job template; `callbacks` are those that AWX enables, None an AWX that leaves that to ansible.cfg."""
         self.checkout()
-        enabled = {"ANSIBLE_CALLBACKS_ENABLED": f"indirect_instance_count,{callbacks}"} if callbacks is not None else {}
+        enabled = {"ANSIBLE_CALLBACKS_ENABLED": callbacks} if callbacks else {}
         prompts = {r"Vault password:\s*?$": (ROOT / "lab" / "vault-password").read_text().strip()}
         settings = {**self.paths, **enabled, "MAX_EVENT_RES": "700000", "JOB_ID": "17"}
         before = dict(os.environ)
@@ -92,8 +94,9 @@ class Awx:
         finally:
             os.environ.clear()
             os.environ.update(before)
-        assert "Traceback" not in done.stdout.read()
-        return Job(int(done.rc), [_shown(event["event"], event["event_data"]) for event in done.events])
+        with done.stdout as printed:
+            assert "Traceback" not in printed.read()
+        return Job(int(done.rc), [_shown(event["event"], event.get("event_data", {})) for event in done.events])
 
 
 def _shown(kind: str, data: dict[str, Any]) -> tuple[str, str, str, str]:
@@ -108,7 +111,7 @@ def awx(small: Fleet, tmp_path: Path) -> Awx:
     return Awx(small, tmp_path)
 
 
-@pytest.mark.parametrize("callbacks", ["tandem.platform.per_server", None])
+@pytest.mark.parametrize("callbacks", [ENABLED, None])
 def test_a_job_shows_every_server_as_the_host_that_it_is(awx: Awx, small: Fleet, callbacks: str | None) -> None:
     small.write(BILLING, "billing_engine:\n  log:\n    level: debug\n")
     job = awx.launch("apply", callbacks=callbacks)
@@ -130,7 +133,7 @@ def test_a_server_that_fails_is_that_host_s_failure(awx: Awx, small: Fleet) -> N
 def test_without_the_callback_a_bad_wave_is_a_failed_task(awx: Awx, small: Fleet) -> None:
     """An AWX that enables callbacks of its own and reads none from ansible.cfg."""
     with small.unplugged("East"):
-        job = awx.launch("drift", callbacks="")
+        job = awx.launch("drift", callbacks=ITS_OWN)
     assert job.rc != 0
     assert "East: " in job.said("runner_on_failed")
 
