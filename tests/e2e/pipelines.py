@@ -96,7 +96,8 @@ class GitLab(Pipeline):
         if after := found.get("after_script"):
             done = self.shell("\n".join(after), environment)
             assert done.status == 0, done.output
-        if dotenv := found.get("artifacts", {}).get("reports", {}).get("dotenv"):
+        dotenv = found.get("artifacts", {}).get("reports", {}).get("dotenv")
+        if dotenv and not ended.status:
             self.plan = (self.checkout / dotenv).read_text().partition("=")[2].strip()
         return ended
 
