@@ -103,8 +103,9 @@ prove: setup lab-packages ## The full matrix of faults; writes docs/proofs.md (r
 	@trap 'python -m lab down --tests' EXIT; \
 	pytest -m prove
 
-docs: setup ## Generate the reference pages in docs/reference
+docs: setup ## Generate docs/reference, and the job templates in examples/awx
 	@tandem reference docs/reference
+	@tandem awx examples/awx/vars/job_templates.yml
 
 format: setup ## Put Python files into the project's form
 	@ruff check --quiet --fix-only $(PYTHON_FOLDERS)

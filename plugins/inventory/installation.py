@@ -9,6 +9,8 @@ description:
   - Reads C(installation.yml), the file that describes an installation; its first key is C(plugin).
   - Servers are hosts. There is a group for every site, every application and every cluster, with the servers that run
     an instance of it.
+  - The variable C(tandem_installation) says in which directory the file is, seen from the project's directory if it is
+    in it.
 options:
   plugin:
     description: Marks the file as this plugin's.
@@ -56,4 +58,4 @@ class InventoryModule(BaseInventoryPlugin):
     def parse(self, inventory, loader, path, cache=True):
         """Add hosts and groups."""
         super().parse(inventory, loader, path, cache)
-        fill(self.inventory, read_servers(Path(path)))
+        fill(self.inventory, read_servers(Path(path)), Path(path).parent)

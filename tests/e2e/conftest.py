@@ -1,12 +1,20 @@
 """Two installations on labs of their own, applied once, and put back after each test that changes one."""
 
+import json
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from tests.fleet.fleet import Fleet
+from tests.fleet.fleet import Fleet, eventually
+
+UNIT = "billing-engine@billing-2.service"
+OVERRIDE = f"/run/systemd/system/{UNIT}.d"
+GATE = "/run/test-gate"
+LEASE = "/var/lib/tandem/store/lease.json"
 
 
 def brought_up(inventory: str, directory: Path) -> Iterator[Fleet]:
@@ -69,3 +77,40 @@ def example(applied_example: Fleet) -> Iterator[Fleet]:
     """Return the example installation, to be changed by the test and put back afterwards."""
     yield applied_example
     applied_example.settle()
+
+
+class Busy(NamedTuple):
+    """An installation and a run that is at work on it."""
+
+    fleet: Fleet
+    run: subprocess.Popen[str]
+
+    def go(self) -> None:
+        """Let billing-2 start."""
+        self.fleet.do("South", "touch", GATE)
+
+    def end(self, status: int) -> str:
+        """Let the run end, require its exit status, and return what it printed."""
+        self.go()
+        shown, _ = self.run.communicate(timeout=60)
+        assert self.run.returncode == status, shown
+        return shown
+
+    def holder(self) -> int:
+        """Return the number of the run that holds the lease."""
+        return int(json.loads(self.fleet.text("North", LEASE))["run"])
+
+
+@pytest.fixture
+def busy(small: Fleet) -> Iterator[Busy]:
+    """Return an installation and a run that restarts billing-2, which does not start before the test lets it."""
+    slow = f"[Service]\nExecStartPre=/bin/sh -c 'until test -e {GATE}; do sleep 0.1; done'\n"
+    override = f"mkdir -p {OVERRIDE}; cat > {OVERRIDE}/test.conf; systemctl daemon-reload"
+    small.do("South", "sh", "-ec", override, stdin=slow)
+    small.write("options/cluster_suite/billing/billing-2.yml", "billing_engine:\n  log:\n    accepted: true\n")
+    found = Busy(small, small.start("apply"))
+    assert eventually(lambda: small.lab.exec("South", ["pgrep", "-f", f"until test -e {GATE}"]).returncode == 0)
+    yield found
+    found.go()
+    found.run.communicate(timeout=60)
+    small.do("South", "sh", "-ec", f"rm -r {OVERRIDE} {GATE}; systemctl daemon-reload")

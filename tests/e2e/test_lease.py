@@ -1,62 +1,13 @@
 """One apply at a time: a living holder is named, a dead one gives way, and a taken-over run stops."""
 
-import json
 import os
 import signal
 import socket
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
-import pytest
-
-from tests.fleet.fleet import Fleet, eventually
+from tests.e2e.conftest import Busy
+from tests.fleet.fleet import eventually
 from tests.fleet.traces import stale
-
-UNIT = "billing-engine@billing-2.service"
-OVERRIDE = f"/run/systemd/system/{UNIT}.d"
-
-
-GATE = "/run/test-gate"
-LEASE = "/var/lib/tandem/store/lease.json"
-
-
-class Busy(NamedTuple):
-    """An installation and a run that is at work on it."""
-
-    fleet: Fleet
-    run: subprocess.Popen[str]
-
-    def go(self) -> None:
-        """Let billing-2 start."""
-        self.fleet.do("South", "touch", GATE)
-
-    def end(self, status: int) -> str:
-        """Let the run end, require its exit status, and return what it printed."""
-        self.go()
-        shown, _ = self.run.communicate(timeout=60)
-        assert self.run.returncode == status, shown
-        return shown
-
-    def holder(self) -> int:
-        """Return the number of the run that holds the lease."""
-        return int(json.loads(self.fleet.text("North", LEASE))["run"])
-
-
-@pytest.fixture
-def busy(small: Fleet) -> Iterator[Busy]:
-    """Return an installation and a run that restarts billing-2, which does not start before the test lets it."""
-    slow = f"[Service]\nExecStartPre=/bin/sh -c 'until test -e {GATE}; do sleep 0.1; done'\n"
-    override = f"mkdir -p {OVERRIDE}; cat > {OVERRIDE}/test.conf; systemctl daemon-reload"
-    small.do("South", "sh", "-ec", override, stdin=slow)
-    small.write("options/cluster_suite/billing/billing-2.yml", "billing_engine:\n  log:\n    accepted: true\n")
-    found = Busy(small, small.start("apply"))
-    assert eventually(lambda: small.lab.exec("South", ["pgrep", "-f", f"until test -e {GATE}"]).returncode == 0)
-    yield found
-    found.go()
-    found.run.communicate(timeout=60)
-    small.do("South", "sh", "-ec", f"rm -r {OVERRIDE} {GATE}; systemctl daemon-reload")
 
 
 def test_a_second_apply_is_refused_and_names_the_holder(busy: Busy) -> None:
@@ -64,6 +15,15 @@ def test_a_second_apply_is_refused_and_names_the_holder(busy: Busy) -> None:
     [line] = [line for line in shown.splitlines() if line.strip()]
     assert f"@{socket.gethostname()} has been changing this installation since " in line
     assert "--take-over" in line
+    assert "1 server changed." in busy.end(0)
+
+
+def test_ansible_playbook_is_refused_by_one_failed_task_and_says_our_exit_status(busy: Busy) -> None:
+    """As in a pipeline that runs the playbook itself, whose own status is Ansible's."""
+    shown = busy.fleet.playbook("apply", status=2)
+    assert f"@{socket.gethostname()} has been changing this installation since " in shown
+    assert "exit status 1" in shown
+    assert "failed=1" in shown
     assert "1 server changed." in busy.end(0)
 
 

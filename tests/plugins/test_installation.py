@@ -44,6 +44,16 @@ def test_the_list_has_addresses_and_how_to_connect(root: Path) -> None:
     assert json.loads(inventory(root, "-i", EXAMPLE, "--host", "Lambda"))["ansible_host"] == "198.18.8.12"
 
 
+def test_the_inventory_says_where_the_option_tree_is(root: Path, tmp_path: Path) -> None:
+    """A job of AWX has a copy of the inventory, and its own checkout of the project."""
+    listed = json.loads(inventory(root, "-i", EXAMPLE, "--list", "--export"))
+    assert listed["all"]["vars"]["tandem_installation"] == "inventories/example"
+    copy = tmp_path / "example"
+    shutil.copytree(root / "inventories/example", copy)
+    listed = json.loads(inventory(root, "-i", str(copy / "installation.yml"), "--list", "--export"))
+    assert listed["all"]["vars"]["tandem_installation"] == str(copy)
+
+
 def test_a_server_without_instances_is_a_host_all_the_same(root: Path) -> None:
     listed = json.loads(inventory(root, "-i", EXAMPLE, "--list"))
     assert "Iota" in listed["primary"]["hosts"]

@@ -11,7 +11,10 @@ from ansible.inventory.data import InventoryData
 from tandem.errors import TandemError
 from tandem.installation import Installation
 from tandem.inventory import read_alone
-from tandem.project import roles_directory
+from tandem.project import project_directory, roles_directory
+
+DIRECTORY = "tandem_installation"
+"""The variable that says where an installation's files are, also in a copy of the inventory, as jobs of AWX get."""
 
 
 def read_servers(path: Path) -> Installation:
@@ -22,8 +25,9 @@ def read_servers(path: Path) -> Installation:
         raise AnsibleParserError(str(error)) from None
 
 
-def fill(inventory: InventoryData, installation: Installation) -> None:
+def fill(inventory: InventoryData, installation: Installation, directory: Path) -> None:
     """Add hosts and groups: one for each site, cluster and application; where names coincide, so do the groups."""
+    inventory.set_variable("all", DIRECTORY, _place(directory))
     for server in installation.servers.values():
         inventory.add_host(server.name)
         inventory.set_variable(server.name, "ansible_host", str(server.address))
@@ -31,6 +35,12 @@ def fill(inventory: InventoryData, installation: Installation) -> None:
     for instance in installation.instances.values():
         for group in (instance.application, instance.cluster):
             _join(inventory, group, instance.server.name)
+
+
+def _place(directory: Path) -> str:
+    """Return a directory as seen from the project, which may be checked out elsewhere when the inventory is used."""
+    absolute, project = directory.resolve(), project_directory().resolve()
+    return str(absolute.relative_to(project) if absolute.is_relative_to(project) else absolute)
 
 
 def _join(inventory: InventoryData, group: str, host: str) -> None:

@@ -18,9 +18,11 @@ from ansible.plugins.action import ActionBase
 
 from tandem.ansible.connection import Connection, Connections
 from tandem.ansible.conversation import Unreachable
+from tandem.ansible.inventory import DIRECTORY
 from tandem.ansible.session import Loop, Session
 from tandem.configuration.canonical import digest
 from tandem.errors import Failed, InputRefused, TandemError
+from tandem.project import project_directory
 
 CONFIGURATION_SERVER = "configuration_server"
 PR_SET_PDEATHSIG = 1  # from <linux/prctl.h>
@@ -38,9 +40,17 @@ class Context:
         self.limited_to: set[str] = set(task_vars["ansible_play_hosts_all"])
         self._configuration_server: str | None = task_vars.get("configuration_server_address")
         self.groups: Mapping[str, list[str]] = task_vars["groups"]
-        self.directory = Path(self.args.get("installation") or task_vars["inventory_dir"])
+        self._installation = str(
+            self.args.get("installation") or task_vars.get(DIRECTORY) or task_vars["inventory_dir"]
+        )
+        self._author: str | None = task_vars.get("awx_user_name")
         self.connections = Connections(task_vars["hostvars"], action._play_context, action._loader)  # noqa: SLF001
         self.loop = Loop()
+
+    @property
+    def directory(self) -> Path:
+        """Return where the option tree is, seen from the project: a job's inventory may be a copy far from it."""
+        return project_directory() / self._installation
 
     @property
     def decrypt(self) -> Callable[[str], str] | None:
@@ -60,7 +70,8 @@ class Context:
     @property
     def holder(self) -> str:
         """Say who is at work, for the lease and the history."""
-        return f"{os.environ.get('TANDEM_AUTHOR') or getpass.getuser()}@{socket.gethostname()}"
+        author = self._author or os.environ.get("TANDEM_AUTHOR") or getpass.getuser()
+        return f"{author}@{socket.gethostname()}"
 
     @contextlib.contextmanager
     def store(self) -> Iterator[Session]:
