@@ -17,6 +17,7 @@ from .channel import Channel
 from .disk import Json, canonical, gate, read_bytes, read_json, sync_directory, write_durably
 from .failure import Failure
 from .files import digest
+from .fleet import Fleet
 from .lease import Lease
 from .state import DIRECTORY, State
 
@@ -37,6 +38,7 @@ class Store:
             "active": self.active(),
             "numbers": sorted(int(name[:-5]) for name in names if name.endswith(".json")),
             "servers": read_json(self.directory + "/servers.json") or {},
+            "expected": Fleet(self.directory).expected(),
         }
 
     def active(self) -> int | None:
@@ -125,9 +127,11 @@ class Store:
             os.fsync(file.fileno())
 
     def place(self, servers: dict[str, int]) -> None:
-        """Record on which configuration servers are."""
+        """Record on which configuration servers are; nothing else is expected of them then."""
         path = self.directory + "/servers.json"
-        write_durably(path, canonical({**(read_json(path) or {}), **servers}))
+        with self._alone():
+            Fleet(self.directory).placed(list(servers))
+            write_durably(path, canonical({**(read_json(path) or {}), **servers}))
 
     def _path(self, name: str) -> str:
         return f"{self.directory}/blobs/{name[:2]}/{name}"
@@ -152,6 +156,7 @@ def serve(channel: Channel) -> Json:
 
 def _answer(store: Store, lease: Lease, message: Json) -> Any:
     do = message.pop("do")
+    fleet = Fleet(store.directory)
     reading: dict[str, Callable[..., Any]] = {
         "state": store.state,
         "configuration": store.configuration,
@@ -162,9 +167,16 @@ def _answer(store: Store, lease: Lease, message: Json) -> Any:
         "acquire": lease.acquire,
         "renew": lease.renew,
         "release": lease.release,
+        "heard": fleet.heard,
     }
-    changing: dict[str, Callable[..., Any]] = {"activate": store.activate, "note": store.note, "place": store.place}
+    changing: dict[str, Callable[..., Any]] = {
+        "activate": store.activate,
+        "note": store.note,
+        "place": store.place,
+        "expect": lambda **fields: fleet.expect(run=run, **fields),
+    }
     if do in reading:
         return reading[do](**message)
-    lease.renew(message.pop("run"))  # what changes the installation needs the lease
+    run = message.pop("run")
+    lease.renew(run)  # what changes the installation needs the lease
     return changing[do](**message)

@@ -145,6 +145,11 @@ class Session:
         servers: Mapping[str, int] = self._state["servers"]
         return servers
 
+    def expected(self) -> Mapping[str, dict[str, int]]:
+        """Return which configuration servers that were left out should come to: {number, run} by name."""
+        expected: Mapping[str, dict[str, int]] = self._state["expected"]
+        return expected
+
     def configuration(self, number: int) -> StoredConfiguration:
         """Return a stored configuration, with its tree and bundles fetched at once."""
         record = self.ask("configuration", number=number)

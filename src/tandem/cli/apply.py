@@ -7,13 +7,14 @@ from pathlib import Path
 import click
 
 from tandem.cli._common import inventory_option, json_option, load_model
-from tandem.cli._playbook import play, server_options
+from tandem.cli._playbook import play, server_options, without_option
 
 
 @click.command(short_help="Bring the servers to the configuration.")
 @click.argument("number", type=click.IntRange(min=1), required=False)
 @inventory_option
 @server_options
+@without_option
 @click.option("--check", is_flag=True, help="Change nothing; tell what would change.")
 @click.option("--diff", is_flag=True, help="Show the differences inside files too.")
 @click.option("-m", "--comment", metavar="TEXT", help="Why, for the history.")
@@ -23,6 +24,7 @@ def command(  # noqa: PLR0913
     number: int | None,
     inventory: str | None,
     limit: str | None,
+    without: tuple[str, ...],
     vault_password_file: Path | None,
     comment: str | None,
     *,
@@ -34,7 +36,7 @@ def command(  # noqa: PLR0913
     """Compile the source, or take the stored configuration NUMBER, and apply it wave by wave."""
     if number is None:
         load_model(inventory)  # what is wrong with the source is said at once
-    variables = {"number": number, "comment": comment, "take_over": take_over or None}
+    variables = {"number": number, "comment": comment, "take_over": take_over or None, "without": [*without]}
     play(
         "apply",
         inventory,

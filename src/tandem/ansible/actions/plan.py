@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tandem.configuration.store import StoredConfiguration
 from tandem.errors import Failed
 from tandem.model import load
 from tandem.plan import make
+from tandem.plan.away import refuse_without
 from tandem.plan.report import heading, lines
 from tandem.project import roles_directory
 
@@ -26,6 +28,8 @@ def run(context: Context) -> Json:
     """Plan (see plugins/modules/plan.py for what goes in and out)."""
     number = context.args.get("number")
     configuration = None if number is not None else _compile(context)
+    if configuration:
+        refuse_without(context.args.get("without") or [], configuration, None)
     with context.store() as session:
         if not context.args.get("lease") or context.check:
             planned = _plan(context, session, configuration, number)
@@ -65,12 +69,20 @@ def _plan(context: Context, session: Session, configuration: Configuration | Non
         new = configuration
         number = None if context.check or configuration.unreadable else _store(context, session, configuration)
     astray = {server: at for server, at in session.servers().items() if at != active and server in new.bundles}
-    plan = make(old, new, {server: session.configuration(at) for server, at in astray.items()})
+    without = context.args.get("without") or []
+    plan = make(old, new, {server: session.configuration(at) for server, at in astray.items()}, without)
     planned: Json = {"number": number, "active": active, "plan": plan.to_json(), **_commit(context.directory)}
-    planned["report"] = [heading(planned), *lines(planned["plan"])]
+    planned["report"] = [heading(planned), *lines(planned["plan"]), *_awaited(session, without)]
     if context.diff and not context.args.get("lease"):  # while applying, servers show their own differences
         planned["report"] += unified(plan.files, old, new)
     return planned
+
+
+def _awaited(session: Session, without: list[str]) -> Iterator[str]:
+    """Yield the servers that an earlier run has left out, and that are not back yet."""
+    for server, expected in sorted(session.expected().items()):
+        if server not in without:
+            yield f"  {server} is to come to configuration {expected['number']}: run {expected['run']} left it out"
 
 
 def _store(context: Context, session: Session, configuration: Configuration) -> int:

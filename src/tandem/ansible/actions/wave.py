@@ -136,9 +136,10 @@ class Wave:
         if jobs:
             progress.emit("wave", servers=[job.server for job in jobs])
         outcomes = []
-        for outcome in FanOut(self._context.loop, progress.tell).run(jobs):
-            self._ended(outcome)
-            outcomes.append(outcome)
+        for outcome in FanOut(self._context.loop, progress.tell).run(jobs, together=self._changes(jobs)):
+            if outcome.begun:
+                self._ended(outcome)
+                outcomes.append(outcome)
         good = [outcome for outcome in outcomes if outcome.good and not outcome.result.get("postponed")]
         if not self._check and good:
             self._follow_configuration_server(jobs)
@@ -151,12 +152,22 @@ class Wave:
             "changed": False,  # each server's own result says whether it has changed
             "done": [outcome.server for outcome in good],
             "failures": bad,
+            "unreachable": [outcome.server for outcome in outcomes if outcome.unreachable],
             "postponed": [outcome.server for outcome in outcomes if outcome.result.get("postponed")],
             "changes": {outcome.server: _brief(outcome.result) for outcome in good if outcome.result.get("changed")},
         }
         if bad and not self._reporter.heard:
             result.update(failed=True, msg="\n".join(f"{server}: {why}" for server, why in bad.items()))
         return result
+
+    def _changes(self, jobs: list[Job]) -> bool:
+        """Tell whether the wave changes a server: then a server that is away stops the run before it."""
+        before = self._active.bundles if self._active else {}
+        return (
+            len(jobs) > 1
+            and not self._check
+            and any(before.get(job.server) != self._wanted.bundles[job.server] for job in jobs)
+        )
 
     def _follow_configuration_server(self, jobs: list[Job]) -> None:
         """Stay in touch with the store when the configuration server itself got another management address."""
