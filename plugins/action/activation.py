@@ -21,6 +21,7 @@ class ActionModule(ActionBase):
             "plan": {"type": "str"},
             "run": {"type": "int", "required": True},
             "comment": {"type": "str"},
+            "without": {"type": "list", "elements": "str"},
             "state": {"type": "str", "required": True, "choices": ["active", "released"]},
         },
         "required_if": [("state", "active", ["number"])],

@@ -24,6 +24,7 @@ class ActionModule(ActionBase):
             "lease": {"type": "bool", "default": False},
             "take_over": {"type": "bool", "default": False},
             "comment": {"type": "str"},
+            "without": {"type": "list", "elements": "str"},
         },
         "mutually_exclusive": [("number", "plan")],
     }

@@ -27,6 +27,10 @@ options:
   comment:
     description: Why, for the history.
     type: str
+  without:
+    description: Servers that are away; it is recorded that they should be on the configuration.
+    type: list
+    elements: str
   state:
     description: C(active) activates, C(released) only gives the lease back.
     type: str
@@ -58,6 +62,11 @@ RETURN = r"""
 pending:
   description: The servers that are not on the configuration yet.
   returned: success
+  type: list
+  elements: str
+expected:
+  description: The servers that were left out, and should come to the configuration when they are back.
+  returned: when it is the active one
   type: list
   elements: str
 """

@@ -42,6 +42,10 @@ options:
     description: Take the lease even from a run that is at work.
     type: bool
     default: false
+  without:
+    description: Servers that are away and left out; no server waits for them, and their instances can move.
+    type: list
+    elements: str
 attributes:
   check_mode:
     support: full

@@ -1,4 +1,4 @@
-"""Start with `recover` or `start` at boot, or read one request from the controller."""
+"""Run one of the verbs that units start, or read one request from the controller."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ def main(argv: list[str], first: bytes | None = None) -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the controller's end is not the transaction's
     os.umask(0o022)
     if argv:
-        return _boot(argv[0])
+        return _unit(argv[0])
     channel = Channel()
     request = channel.parse(first) if first else channel.receive()
     if request is None:
@@ -37,11 +37,21 @@ def main(argv: list[str], first: bytes | None = None) -> int:
     return int("failed" in fields)
 
 
-def _boot(verb: str) -> int:
-    from . import boot  # noqa: PLC0415  only at boot
-
+def _unit(verb: str) -> int:
+    """Do what a unit of this server starts the program for."""
     try:
-        {"recover": boot.recover, "start": boot.start}[verb]()
+        if verb == "serve":
+            from . import serving  # noqa: PLC0415  only on the configuration server
+
+            serving.serve()
+        elif verb == "agent":
+            from . import agent  # noqa: PLC0415  only every few minutes
+
+            agent.turn()
+        else:
+            from . import boot  # noqa: PLC0415  only at boot
+
+            {"recover": boot.recover, "start": boot.start}[verb]()
     except (Failure, OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1

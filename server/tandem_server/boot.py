@@ -1,4 +1,4 @@
-"""Come up wholly old or wholly new after a power cut, without a controller."""
+"""Come up wholly old or wholly new after a power cut, and on what this server should be on by now."""
 
 import os
 import sys
@@ -38,17 +38,33 @@ def _remove_half_written(top: str) -> None:
 
 
 def start() -> None:
-    """Add the service addresses of this server, then let systemd start what it should run."""
-    manifest = State().manifest()
-    if manifest is None:
+    """Add the service addresses of this server, then let systemd start what it should run.
+
+    Before that the configuration server is asked whether this server should be on something else by now: an address
+    that has moved while it was away is not taken back. Without an answer it starts as it was.
+    """
+    state = State()
+    if state.manifest() is None:
         return
+    _ask_what()
+    manifest = state.manifest() or {}
     deadline = time.monotonic() + INTERFACE_WAIT
+    present = addresses.present()
     for address in manifest["addresses"]:
-        if address["address"] not in manifest.get("hold", []):
+        if address["address"] not in {*present, *manifest.get("hold", [])}:
             _add(address, deadline)
     status, output = run(["systemctl", "start", "--no-block", "tandem.target"])
     if status:
         raise Failure("tandem.target", output.strip())
+
+
+def _ask_what() -> None:
+    try:
+        from . import agent  # noqa: PLC0415  only when there is somebody to ask
+
+        agent.at_boot()
+    except Exception as error:  # noqa: BLE001  whatever it is, it must not keep this server from starting
+        print(f"starting as it was: {error!r}", file=sys.stderr)
 
 
 def _add(address: Json, deadline: float) -> None:

@@ -27,6 +27,10 @@ class Lease:
         os.makedirs(self._directory, 0o700, exist_ok=True)
         return gate(self._directory + "/lease.gate")
 
+    def current(self) -> Json | None:
+        """Return the lease as it was renewed last, or None where nobody has it."""
+        return read_json(self._path)
+
     def acquire(self, holder: str, *, take_over: bool = False) -> Json:
         """Take the lease: {run, taken: the lease that another run had, or None}, or {held: the living one}."""
         with self._alone():

@@ -69,10 +69,11 @@ class Change:
             stopped.append({"name": unit["name"], "action": "stop"})
         return stopped
 
-    def take_addresses(self, tell: Tell, *, ask: bool) -> None:
+    def take_addresses(self, tell: Tell, *, must: bool) -> None:
         """Add what is missing; a new management address stands beside the old one.
 
-        With `ask`, raise Failure for an address that answers on the network already: another server has it still.
+        An address that answers on the network already, because another server has it, is never taken: with `must`
+        that raises Failure, otherwise the server goes without.
         """
         new = [self.management, *self.add] if self.management else self.add
         for address in new:
@@ -81,9 +82,15 @@ class Change:
                 raise Failure(
                     f"address {address['address']}", f"there is no interface {address['interface']} on this server"
                 )
-            if ask and address["address"] not in self.present:
-                addresses.refuse_taken(address["address"], address["interface"])
-            addresses.add(address)
+            try:
+                if address["address"] not in self.present:
+                    addresses.refuse_taken(address["address"], address["interface"])
+            except Failure as taken:
+                if must:
+                    raise
+                tell("progress", step=str(taken))
+            else:
+                addresses.add(address)
         if self.gateway and self.gateway.get("gateway"):
             addresses.set_gateway(self.gateway["gateway"], self.gateway["interface"])
 

@@ -18,6 +18,7 @@ from .channel import Channel
 from .disk import Json, canonical, gate, read_bytes, read_json, sync_directory, write_durably
 from .failure import Failure
 from .files import digest
+from .fleet import Fleet
 from .lease import Lease
 from .log import Log
 from .plans import Plans
@@ -37,7 +38,8 @@ class Store:
 
     def state(self) -> Json:
         """Return the active number, all numbers, and where every server is."""
-        return {"active": self.active(), "numbers": self.numbers(), "servers": self.servers()}
+        expected = Fleet(self.directory).expected()
+        return {"active": self.active(), "numbers": self.numbers(), "servers": self.servers(), "expected": expected}
 
     def numbers(self) -> list[int]:
         """Return the numbers of all configurations, ascending."""
@@ -161,8 +163,13 @@ class Store:
         return {**found, "entry": entries[-1] if entries else None}
 
     def place(self, servers: Json) -> None:
-        """Record on which configuration servers are, or, before one is changed, may be."""
-        write_durably(self.directory + "/servers.json", canonical({**self.servers(), **servers}))
+        """Record on which configuration servers are, or, before one is changed, may be.
+
+        Of a server that surely is on one, nothing else is expected any more.
+        """
+        with self.alone():
+            Fleet(self.directory).placed([server for server, place in servers.items() if isinstance(place, int)])
+            write_durably(self.directory + "/servers.json", canonical({**self.servers(), **servers}))
 
     def blob_path(self, name: str) -> str:
         """Return the file of a blob."""
@@ -191,7 +198,7 @@ def _answer(store: Store, lease: Lease, message: Json) -> Any:
     from .history import History  # noqa: PLC0415
 
     do = message.pop("do")
-    history = History(store)
+    history, fleet = History(store), Fleet(store.directory)
     free: dict[str, Callable[..., Any]] = {
         "state": store.state,
         "configuration": store.configuration,
@@ -209,14 +216,17 @@ def _answer(store: Store, lease: Lease, message: Json) -> Any:
         "acquire": lease.acquire,
         "renew": lease.renew,
         "release": lease.release,
+        "heard": fleet.heard,
     }
     changing: dict[str, Callable[..., Any]] = {
         "activate": store.activate,
         "place": store.place,
         "discard": history.discard,
         "prune": history.prune,
+        "expect": lambda **fields: fleet.expect(run=run, **fields),
     }
     if do in free:
         return free[do](**message)
-    lease.renew(message.pop("run"))  # what changes the installation needs the lease
+    run = message.pop("run")
+    lease.renew(run)  # what changes the installation needs the lease
     return changing[do](**message)

@@ -154,7 +154,7 @@ class Transaction:
         for name in units.masked(operations):
             if name in self._journal["foreign"]:  # masking alone does not stop what the distribution had started
                 units.stop(name, MASKED_STOP)
-        change.take_addresses(tell, ask=True)
+        change.take_addresses(tell, must=True)
         done = change.settle_units(tell)
         if change.needs_confirmation(done) and self.request.get("confirm", True):
             self._confirm(change)
@@ -249,7 +249,7 @@ def undo(state: State, channel: Listener, over: str | None = None) -> Json | Non
         previous = state.manifest() or {"files": [], "addresses": [], "units": []}
         change = Change(previous, journal["bundle"], previous.get("hold", []), journal["foreign"])
         change.stop_units(channel.send)
-        change.take_addresses(channel.send, ask=False)
+        change.take_addresses(channel.send, must=False)
         foreign = [(name, "restart") for name in journal["foreign"] if name not in change.units]
         for name, action in [*((debt["name"], debt["action"]) for debt in change.debts), *foreign]:
             channel.send("progress", step=f"{action}ing {name}")

@@ -34,14 +34,15 @@ WEB = {("198.19.1.31", 80), ("198.19.1.32", 8080)}
 DNS = {("198.19.1.53", 53)}
 LOGS = {("198.19.1.10", 6514)}
 DATABASE = {("198.19.1.21", 3306)}
+AGENTS = {("198.19.0.11", 7443)}
 EXPECTED = {
     CONTROLLER: SSH | WEB | DNS,
     "North": SSH | WEB | DNS | LOGS,
-    "East": WEB | DNS | LOGS | DATABASE,
-    "South": WEB | DNS | LOGS | DATABASE,
-    "West": WEB | DNS | LOGS,
+    "East": WEB | DNS | LOGS | AGENTS | DATABASE,
+    "South": WEB | DNS | LOGS | AGENTS | DATABASE,
+    "West": WEB | DNS | LOGS | AGENTS,
 }
-PORTS = [21, 22, 25, 53, 80, 123, 443, 514, 953, 1812, 1813, 3306, 5355, 6514, 8080, 9999]
+PORTS = [21, 22, 25, 53, 80, 123, 443, 514, 953, 1812, 1813, 3306, 5355, 6514, 7443, 8080, 9999]
 
 
 @pytest.fixture(scope="module")

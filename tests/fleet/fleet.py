@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 UNIT_FIELDS = "Id,ActiveState,MainPID,ExecMainStartTimestampMonotonic,InvocationID"
 # units that come and go with a login or with the time of day
 OF_THE_SYSTEM = ("user@", "user-runtime-dir@", "systemd-", "apt-", "dpkg-", "e2scrub", "logrotate", "man-db", "fstrim")
+OF_THE_SYSTEM += ("tandem-agent.service", "tandem-store.service")  # likewise, when there is something to ask or answer
 
 Units = dict[str, dict[str, str]]
 

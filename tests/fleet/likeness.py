@@ -17,7 +17,7 @@ OWN = (
     "/etc/adjtime",
     "/etc/mtab",
 )
-NUMBERED = ("run", "run.gate", "lock", "store")
+NUMBERED = ("run", "run.gate", "lock", "store", "agent.json")
 
 Likeness = dict[str, dict[str, Any]]  # by server: what is at each path, and each part of the manifest
 

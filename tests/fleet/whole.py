@@ -152,7 +152,9 @@ def _stale(records: Mapping[str, Mapping[str, str]], bundle: Json, running: Mapp
         for effect in ("restart", "reload")
     }
     return [
-        f"the record {name} is of other files" for name in {*wanted, *records} if records.get(name) != wanted.get(name)
+        f"the record {name} is of other files"
+        for name in {*wanted, *records}
+        if records.get(name, {}) != wanted.get(name, {})  # a timer reads nothing, and records nothing
     ]
 
 

@@ -87,13 +87,15 @@ def test_an_interruption_that_was_not_foreseen_is_postponed(fleet: Fleet, task: 
     assert all_traces(fleet)["South"] == before["South"]
 
 
-def test_one_that_fails_does_not_hold_the_others_up(fleet: Fleet, task: Task, planned: Json) -> None:
+def test_one_that_is_away_stops_the_wave_before_it_begins(fleet: Fleet, task: Task, planned: Json) -> None:
+    before = all_traces(fleet)
     with fleet.unplugged("South"):
         result = task("wave", **planned, steps=[step("West"), step("South")], status=4)
-    assert result["done"] == ["West"]
+    assert (result["done"], result["unreachable"]) == ([], ["South"])
     assert result["failures"].keys() == {"South"}
     assert counts(task.output)["South"]["unreachable"] == 1
     assert counts(task.output)["West"]["unreachable"] == 0
+    assert all_traces(fleet) == before
 
 
 def test_a_run_without_the_lease_changes_nothing(fleet: Fleet, task: Task, planned: Json) -> None:

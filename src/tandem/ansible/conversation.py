@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import cache
 from typing import Any
 
@@ -20,8 +20,8 @@ SILENCE = (
 )
 LINE = 256 * 1024 * 1024  # bytes; a line may carry the contents of files
 
-# Runs the installed program when it is the wanted one, and otherwise asks for it; reads the request before that, so
-# that the ordinary case costs no round trip. What comes before the request is a password that sudo did not want.
+# Says hello; runs the installed program when it is the wanted one, and otherwise asks for it; reads the request before
+# that, so that the ordinary case costs no round trip. What comes before it is a password that sudo did not want.
 STUB = """
 import os, sys
 try:
@@ -29,6 +29,7 @@ try:
 except ImportError:
     from hashlib import sha256
 path = sys.argv[1]
+print('{"event":"hello"}', flush=True)
 line = b""
 while not line.startswith(b"{"):
     line = sys.stdin.buffer.readline()
@@ -89,8 +90,11 @@ class Conversation:
             self._process.stdin.write(data)
             await self._process.stdin.drain()
 
-    async def receive(self, silence: float = SILENCE) -> Json:
-        """Return the next message; raise Unreachable, with what ssh or sudo said, when there is none."""
+    async def receive(self, silence: float = SILENCE, *, hello: bool = False) -> Json:
+        """Return the next message; raise Unreachable, with what ssh or sudo said, when there is none.
+
+        That the server has been reached is a message only for who waits for its `hello`.
+        """
         assert self._process.stdout
         while True:
             try:
@@ -102,6 +106,8 @@ class Conversation:
             if not line.startswith(b"{"):
                 continue
             message: Json = json.loads(line)
+            if message["event"] == "hello" and not hello:
+                continue
             if message["event"] == "program":
                 await self.write(server_program.build())
                 continue
@@ -155,8 +161,13 @@ def explain(said: str, status: int | None, address: str) -> str:
 
 
 @contextlib.asynccontextmanager
-async def converse(connection: Connection, request: Json, *, new: bool = False) -> AsyncIterator[Conversation]:
-    """Start the server program with a request, over a new connection if asked for."""
+async def converse(
+    connection: Connection, request: Json, *, new: bool = False, ready: Callable[[], Awaitable[None]] | None = None
+) -> AsyncIterator[Conversation]:
+    """Start the server program with a request, over a new connection if asked for.
+
+    With `ready`, the server is reached first, and the request waits for that.
+    """
     with connection.started() as startup:
         try:
             process = await asyncio.create_subprocess_exec(
@@ -173,6 +184,9 @@ async def converse(connection: Connection, request: Json, *, new: bool = False) 
         try:
             if password := connection.become_password:
                 await conversation.write(password.encode() + b"\n")
+            if ready:
+                await conversation.receive(hello=True)
+                await ready()
             await conversation.send(**request)
             yield conversation
         finally:

@@ -14,6 +14,7 @@ from typing import Any
 from tandem.ansible.connection import Connection
 from tandem.ansible.conversation import Conversation, Unreachable, converse
 from tandem.ansible.session import Loop
+from tandem.ansible.together import NotBegun, Together
 from tandem.errors import TandemError
 
 Json = dict[str, Any]
@@ -35,12 +36,16 @@ class Job:
 
 @dataclass
 class Outcome:
-    """What became of a job: the server's result, or why it could not be reached."""
+    """What became of a job: the server's result, or why it could not be reached.
+
+    One that has not begun was left as it is, because another server of its wave is away.
+    """
 
     server: str
     result: Json = field(default_factory=dict)
     unreachable: str | None = None
     lost: bool = False
+    begun: bool = True
 
     @property
     def failed(self) -> str | None:
@@ -58,7 +63,7 @@ class Outcome:
     @property
     def good(self) -> bool:
         """Return whether the server did what was asked."""
-        return self.failed is None
+        return self.begun and self.failed is None
 
 
 Tell = Callable[[str, str], None]  # server, what it is doing
@@ -72,9 +77,12 @@ class FanOut:
         self._tell = tell
         self._ended: Queue[Outcome] = Queue()
 
-    def run(self, jobs: list[Job]) -> Iterator[Outcome]:
-        """Start all jobs and yield each outcome as soon as there is one."""
-        running = self._loop.start(self._run(jobs))
+    def run(self, jobs: list[Job], *, together: bool = False) -> Iterator[Outcome]:
+        """Start all jobs and yield each outcome as soon as there is one.
+
+        With `together` nothing is asked of any server before all have been reached, or as many as are at once.
+        """
+        running = self._loop.start(self._run(jobs, Together(min(len(jobs), AT_ONCE)) if together else None))
         try:
             for _ in jobs:
                 yield self._next(running)
@@ -89,21 +97,25 @@ class FanOut:
                 if running.done():
                     running.result()  # raises what ended it
 
-    async def _run(self, jobs: list[Job]) -> None:
+    async def _run(self, jobs: list[Job], wave: Together | None) -> None:
         gate = asyncio.Semaphore(AT_ONCE)
 
         async def one(job: Job) -> None:
             async with gate:
-                self._ended.put(await self._reach(job))
+                outcome = await self._reach(job, wave)
+            if wave and outcome.unreachable:
+                wave.away()
+            self._ended.put(outcome)
 
         await asyncio.gather(*(one(job) for job in jobs))
 
-    async def _reach(self, job: Job) -> Outcome:
+    async def _reach(self, job: Job, wave: Together | None) -> Outcome:
         refusals = []
         for way in job.ways:
             heard = False
             try:
-                async with converse(way, {**job.request, "over": way.address}) as conversation:
+                request = {**job.request, "over": way.address}
+                async with converse(way, request, ready=wave.reached if wave else None) as conversation:
                     first = await conversation.receive()
                     heard = True
                     return Outcome(job.server, await self._follow(job, way, conversation, first))
@@ -112,6 +124,8 @@ class FanOut:
                 if heard:
                     why = f"lost in the middle ({error}); the next apply completes or undoes it"
                     return Outcome(job.server, unreachable=why, lost=True)
+            except NotBegun:
+                return Outcome(job.server, begun=False)
             except TandemError as error:
                 refusals.append(str(error))
         return Outcome(job.server, unreachable="; ".join(refusals))

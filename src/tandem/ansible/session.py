@@ -154,6 +154,11 @@ class Session:
         places: Mapping[str, Place] = self._state["servers"]
         return places
 
+    def expected(self) -> Mapping[str, dict[str, int]]:
+        """Return which configuration servers that were left out should come to: {number, run} by name."""
+        expected: Mapping[str, dict[str, int]] = self._state["expected"]
+        return expected
+
     def configuration(self, number: int) -> StoredConfiguration:
         """Return a stored configuration, with its tree and bundles fetched at once."""
         record = self.ask("configuration", number=number)

@@ -21,15 +21,23 @@ def ending(results: dict[str, list[Json]], *, check: bool) -> list[str]:
     done = {server for wave in waves for server in wave["done"]}
     pending = sorted({step["server"] for wave in planned["plan"]["waves"] for step in wave["steps"]} - done)
     number, active = planned["number"], planned["active"]
+    without = planned["plan"]["without"]
     if failed:
+        away = [server for wave in waves for server in wave["unreachable"]]
         return [
             f"Stopped. {_servers(changed)} changed, {_names(failed)} failed.",
             f"Not on configuration {number}: {_names(pending)}. {_stays(active)}",
-            f"When the cause is mended: tandem apply {number}",
+            f"When the cause is mended: tandem apply {number}{_without(without)}",
+            *([f"To go on without what is away: tandem apply {number}{_without([*without, *away])}"] if away else []),
         ]
     if pending:
         return [f"{_servers(changed)} changed. Still pending: {_names(pending)}. {_stays(active)}"]
-    return [f"{_servers(changed)} changed. Configuration {number} is active."]
+    left = f" Left out, and to come to it when back: {_names(without)}." if without else ""
+    return [f"{_servers(changed)} changed. Configuration {number} is active.{left}"]
+
+
+def _without(servers: list[str]) -> str:
+    return "".join(f" --without {server}" for server in sorted(set(servers)))
 
 
 def _stays(active: int | None) -> str:

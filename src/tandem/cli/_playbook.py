@@ -34,6 +34,11 @@ def server_options(function: F) -> F:
     return vault_option(function)
 
 
+without_option = click.option(
+    "--without", metavar="SERVER", multiple=True, help="Leave out a server that is away (may be repeated)."
+)
+
+
 def play(  # noqa: PLR0913
     verb: str,
     inventory: str | None,
@@ -52,7 +57,7 @@ def play(  # noqa: PLR0913
     """
     from tandem.ansible.runner import Playbook, run_playbook  # noqa: PLC0415  slow to load
 
-    given = {name: value for name, value in variables.items() if value is not None}
+    given = {name: value for name, value in variables.items() if value not in (None, [])}
     playbook = Playbook(verb, inventory_directory(inventory), given, check, diff, limit, vault_password_file)
     with Display(quiet=as_json or quiet) as display:
         run = run_playbook(playbook, display.hear)

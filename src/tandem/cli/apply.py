@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from tandem.cli._common import inventory_option, json_option, load_model
-from tandem.cli._playbook import play, server_options
+from tandem.cli._playbook import play, server_options, without_option
 
 
 @click.command(short_help="Bring the servers to the configuration.")
@@ -15,15 +15,17 @@ from tandem.cli._playbook import play, server_options
 @inventory_option
 @server_options
 @click.option("--plan", metavar="ID", help="Exactly this plan, as `tandem plan` named it.")
+@without_option
 @click.option("--check", is_flag=True, help="Change nothing; tell what would change.")
 @click.option("--diff", is_flag=True, help="Show the differences inside files too.")
 @click.option("-m", "--comment", metavar="TEXT", help="Why, for the history.")
 @click.option("--take-over", is_flag=True, help="Take the lease from another run that is still at work.")
 @json_option
-def command(  # noqa: PLR0913
+def command(  # noqa: PLR0913, PLR0917
     number: int | None,
     inventory: str | None,
     limit: str | None,
+    without: tuple[str, ...],
     vault_password_file: Path | None,
     plan: str | None,
     comment: str | None,
@@ -42,7 +44,8 @@ def command(  # noqa: PLR0913
         raise click.UsageError("a plan says which configuration is applied; leave NUMBER out")
     if number is None and plan is None:
         load_model(inventory)  # what is wrong with the source is said at once
-    variables = {"number": number, "plan": plan, "comment": comment, "take_over": take_over or None}
+    away = [*without] or None
+    variables = {"number": number, "plan": plan, "comment": comment, "take_over": take_over or None, "without": away}
     play(
         "apply",
         inventory,

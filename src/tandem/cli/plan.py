@@ -11,7 +11,7 @@ import click
 from tandem.ansible.vault import decryption
 from tandem.cli._common import inventory_option, json_option, load_model, print_json
 from tandem.cli._live import COLOURS
-from tandem.cli._playbook import play
+from tandem.cli._playbook import play, without_option
 from tandem.cli._vault import vault_option
 from tandem.configuration import DirectoryStore, compile_model
 from tandem.configuration.diff import unified
@@ -32,6 +32,7 @@ Json = dict[str, Any]
 @click.option("--diff", "with_diff", is_flag=True, help="Show the differences inside files too.")
 @click.option("--no-drift", is_flag=True, help="Contact the configuration server only, not all servers.")
 @click.option("--exit-code", is_flag=True, help=f"Exit with {DIFFERENCES} where something would change.")
+@without_option
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown, for a comment on a pull request.")
 @vault_option
 @json_option
@@ -39,6 +40,7 @@ def command(  # noqa: PLR0913
     number: int | None,
     inventory: str | None,
     store: Path | None,
+    without: tuple[str, ...],
     vault_password_file: Path | None,
     *,
     with_diff: bool,
@@ -59,7 +61,7 @@ def command(  # noqa: PLR0913
         results = play(
             "plan",
             inventory,
-            {"number": number, "drift": False if no_drift else None},
+            {"number": number, "without": [*without] or None, "drift": False if no_drift else None},
             vault_password_file=vault_password_file,
             diff=with_diff,
             as_json=as_json,
@@ -67,7 +69,9 @@ def command(  # noqa: PLR0913
         )
         planned = results["plan"][-1]
     else:
-        planned = _exported(DirectoryStore(store), number, inventory, vault_password_file, with_diff=with_diff)
+        planned = _exported(
+            DirectoryStore(store), number, inventory, vault_password_file, without=without, with_diff=with_diff
+        )
         if as_json:
             print_json({"active": planned["active"], **planned["plan"], **_only(planned, "diff")})
         elif not as_markdown:
@@ -84,6 +88,7 @@ def _exported(
     inventory: str | None,
     vault_password_file: Path | None,
     *,
+    without: tuple[str, ...],
     with_diff: bool,
 ) -> Json:
     """Plan against an exported store: nothing is stored there."""
@@ -92,7 +97,7 @@ def _exported(
     new = (
         store.configuration(number) if number else compile_model(load_model(inventory), decryption(vault_password_file))
     )
-    plan = make(old, new)
+    plan = make(old, new, without=without)
     diff = {"diff": unified(plan.files, old, new)} if with_diff else {}
     return {"number": number, "active": active, "plan": plan.to_json(), **diff}
 

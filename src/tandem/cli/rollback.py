@@ -7,13 +7,14 @@ from pathlib import Path
 import click
 
 from tandem.cli._common import inventory_option, json_option
-from tandem.cli._playbook import play, server_options
+from tandem.cli._playbook import play, server_options, without_option
 
 
 @click.command(short_help="Make an older configuration active again.")
 @click.argument("number", type=click.IntRange(min=1))
 @inventory_option
 @server_options
+@without_option
 @click.option("--check", is_flag=True, help="Change nothing; tell what would change.")
 @click.option("--diff", is_flag=True, help="Show the differences inside files too.")
 @click.option("-m", "--comment", metavar="TEXT", help="Why, for the history.")
@@ -22,6 +23,7 @@ def command(  # noqa: PLR0913
     number: int,
     inventory: str | None,
     limit: str | None,
+    without: tuple[str, ...],
     vault_password_file: Path | None,
     comment: str | None,
     *,
@@ -33,7 +35,7 @@ def command(  # noqa: PLR0913
     play(
         "rollback",
         inventory,
-        {"number": number, "comment": comment},
+        {"number": number, "comment": comment, "without": [*without]},
         vault_password_file=vault_password_file,
         limit=limit,
         check=check,

@@ -17,6 +17,8 @@ SYSTEMD = "/etc/systemd/system"
 DISTRIBUTION = "/lib/systemd/system"
 INPUTS = "/etc/tandem/units"
 RECORD = "/usr/lib/tandem/record"
+SECTIONS = {"service": "Service", "socket": "Socket"}
+"""Where a unit of some kind can record what it starts with. A timer cannot: systemd itself rereads what is in it."""
 
 
 def units_of(
@@ -33,7 +35,7 @@ def units_of(
             placed(unit, name),
             name,
             rank * ORDER_STEP + index,
-            tuple(sorted([*_paths(inputs, "restart"), drop_in(placed(unit, name))])),
+            tuple(sorted([*_paths(inputs, "restart"), *([drop_in(placed(unit, name))] if _section(unit) else [])])),
             tuple(sorted(_paths(inputs, "reload"))),
             attributes.stop_timeout,
             _addresses(instance),
@@ -57,9 +59,17 @@ def validators_of(application: Application, instance: Instance | None) -> Iterat
 
 def additions(unit: Unit) -> Mapping[str, str]:
     """Return the files that Tandem adds for a unit: path → content."""
+    section = _section(unit.name)
+    if section is None:
+        return {}
     lines = [f"{effect} {path}\n" for effect in ("restart", "reload") for path in getattr(unit, effect)]
-    record = f"[Service]\nExecStartPre=+{RECORD} start %n\nExecReload=+{RECORD} reload %n\n"
+    record = f"[{section}]\nExecStartPre=+{RECORD} start %n\n"
+    record += f"ExecReload=+{RECORD} reload %n\n" if section == "Service" else ""
     return {f"{INPUTS}/{unit.name}": "".join(lines), drop_in(unit.name): record}
+
+
+def _section(unit: str) -> str | None:
+    return SECTIONS.get(unit.rpartition(".")[2])
 
 
 def link(unit: str, shipped: Iterable[str]) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 
 from tandem.configuration.bundle import Bundle, Link
@@ -23,18 +23,18 @@ from tandem.configuration.diff import (
 )
 from tandem.configuration.order import earlier
 from tandem.plan.availability import Interrupted, Redundancy, batches, redundancy
+from tandem.plan.away import CONFIGURATION_SERVER, refuse_without, there
 from tandem.plan.effects import UnitChange, unit_changes
 from tandem.plan.no_effect import edits_without_effect
 from tandem.plan.waves import Interruption, Step, Wave, Work, waves
-
-CONFIGURATION_SERVER = "configuration_server"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What changes in effect; everything in one order.
 
-    `touched` are the servers whose bundle changes. The waves hold every server, also those that are only compared.
+    `touched` are the servers whose bundle changes, `without` those that are away and left out: nothing is done on them.
+    The waves hold every other server, also those that are only compared.
     `known` are all instances that are anywhere now or then, as the newest tree that has them describes them.
     """
 
@@ -49,6 +49,7 @@ class Plan:
     waves: list[Wave]
     touched: list[str]
     known: Json
+    without: list[str]
 
     @property
     def empty(self) -> bool:
@@ -81,6 +82,7 @@ class Plan:
             "units": [asdict(change) for change in self.units],
             "waves": [self._wave(wave, left) for wave, left in zip(self.waves, self.redundancy(), strict=True)],
             "touched": self.touched,
+            "without": self.without,
             "unreadable": self.unreadable,
             "no_effect": edits_without_effect(self.old, self.new, empty=self.empty) if self.old else [],
         }
@@ -105,7 +107,8 @@ class Plan:
 
     def redundancy(self) -> list[list[Redundancy]]:
         """Return for each wave what it leaves of the clusters that it interrupts."""
-        old, new = (content.tree()["instances"] if content else {} for content in (self.old, self.new))
+        trees = (content.tree() if content else EMPTY for content in (self.old, self.new))
+        old, new = (there(tree, self.without)["instances"] for tree in trees)
         steps = [
             [Interrupted(step.server, frozenset(step.instances), self._held(step)) for step in wave.servers]
             for wave in self.waves
@@ -118,15 +121,23 @@ class Plan:
         return frozenset(name for name in step.instances if _address(places, name) in step.hold)
 
 
-def make(old: Content | None, new: Content, on: Mapping[str, Content | None] | None = None) -> Plan:
+def make(
+    old: Content | None,
+    new: Content,
+    on: Mapping[str, Content | None] | None = None,
+    without: Collection[str] = (),
+) -> Plan:
     """Return the plan from an old configuration (None: nothing yet) to a new one.
 
     `on` names what single servers are on, where that is not the old configuration: after a run that did not end.
+    Servers in `without` are left out: nobody waits for them to give anything up. Raise Failed where that cannot be.
     """
+    refuse_without(without, new, old)
     trees = old.tree() if old else EMPTY, new.tree()
     before, after = _bundles(old, new, on or {})
     after = {name: _comparable(bundle, before.get(name)) for name, bundle in after.items()}
-    touched = [name for name in sorted(after) if before.get(name) != after[name]]
+    servers = [name for name in sorted(after) if name not in without]
+    touched = [name for name in servers if before.get(name) != after[name]]
     files = [change for name in touched for change in file_changes(name, before.get(name), after[name])]
     units = [
         change
@@ -135,7 +146,7 @@ def make(old: Content | None, new: Content, on: Mapping[str, Content | None] | N
     ]
     addresses = address_changes(before, after)
     known = _known(*(content for content in (on or {}).values() if content), *filter(None, (old, new)))
-    works = _works(sorted(after), touched, units, addresses, trees, known)
+    works = _works(servers, touched, units, addresses, trees, known)
     order = earlier({name: tuple(entry["after"]) for name, entry in trees[1]["applications"].items()})
     return Plan(
         old,
@@ -146,9 +157,10 @@ def make(old: Content | None, new: Content, on: Mapping[str, Content | None] | N
         server_changes(*trees),
         files,
         units,
-        waves(works, order, batches(trees[1])),
+        waves(works, order, batches(there(trees[1], without))),
         touched,
         known,
+        sorted(without),
     )
 
 

@@ -39,7 +39,7 @@ def lines(plan: Json) -> list[str]:
     """Return the plan as lines of text, without the line that says which configurations it is about."""
     if plan["empty"]:
         same = "as far as could be compared" if plan["unreadable"] else "in effect the two are the same"
-        return [f"  Nothing changes: {same}.", *_no_effect(plan), *_unread(plan)]
+        return [f"  Nothing changes: {same}.", *_left_out(plan), *_no_effect(plan), *_unread(plan)]
     changes = (_options(plan), _instances(plan), _servers(plan), _files(plan), _units(plan))
     sections = (*changes, _no_effect(plan), _waves(plan), _end(plan))
     found: list[str] = []
@@ -93,7 +93,7 @@ def _instances(plan: Json) -> Iterator[str]:
         yield f"  {change['application']}: {change['name']} {_place(change)}     {change['origin']}"
     for address in plan["addresses"]:
         old, new = address["old"], address["new"]
-        if old in plan["removed"] and new:
+        if old in (*plan["removed"], *plan["without"]) and new:
             yield f"      {address['address']:<16} answers on {old}, which must be off before {new} takes it"
         elif old and new:
             yield f"      {address['address']:<16} leaves {old}, then answers on {new}"
@@ -169,7 +169,14 @@ def _end(plan: Json) -> Iterator[str]:
     """Yield how much is not touched, and what could not be compared."""
     servers = {step["server"] for wave in plan["waves"] for step in wave["steps"]}
     yield f"  not touched: {_count(len(servers - set(plan['touched'])), 'server')}"
+    yield from _left_out(plan)
     yield from _unread(plan)
+
+
+def _left_out(plan: Json) -> Iterator[str]:
+    """Yield the servers that are left out, because they are away."""
+    if plan["without"]:
+        yield f"  left out: {_names(plan['without'])}"
 
 
 def _unread(plan: Json) -> Iterator[str]:

@@ -49,10 +49,34 @@ def pem(text: str) -> str:
     return "".join(parts)
 
 
+def agent_authority(secret: object, installation: object) -> str:
+    """Return the certificate in PEM of the authority that the agents of an installation trust."""
+    from tandem.render import identities  # noqa: PLC0415  slow to load
+
+    return identities.authority(str(secret), str(installation))
+
+
+def agent_identity(secret: object, installation: object, server: object) -> str:
+    """Return key and certificate in PEM of one server's agent."""
+    from tandem.render import identities  # noqa: PLC0415  slow to load
+
+    return identities.identity(str(secret), str(installation), str(server))
+
+
+def agent_serving(secret: object, installation: object) -> str:
+    """Return key and certificate in PEM that the configuration server answers agents with."""
+    from tandem.render import identities  # noqa: PLC0415  slow to load
+
+    return identities.serving(str(secret), str(installation))
+
+
 FILTERS: dict[str, Callable[..., object]] = {
     "sql": sql,
     "number": number,
     "yes_no": yes_no,
     "serial": serial,
     "pem": pem,
+    "agent_authority": agent_authority,
+    "agent_identity": agent_identity,
+    "agent_serving": agent_serving,
 }

@@ -13,8 +13,9 @@ import pytest
 
 from tandem import server_program
 from tandem.configuration import Configuration, compile_model
-from tandem.configuration.bundle import File, Link, from_json
+from tandem.configuration.bundle import File, Link, Unit, from_json
 from tandem.configuration.canonical import canonical, digest
+from tandem.configuration.units import additions
 from tandem.errors import InputRefused
 from tandem.model import load
 from tests.sample.project import PASSWORD, Project
@@ -162,6 +163,17 @@ def test_tandem_adds_the_list_of_inputs_the_drop_in_the_link_and_the_server_prog
     )
     assert found[f"{wants}/ssh.service"] == Link(f"{wants}/ssh.service", "/lib/systemd/system/ssh.service")
     assert content(server_program.PATH) == server_program.build()
+
+
+def test_a_socket_records_what_it_starts_with_and_a_timer_has_nothing_to_record() -> None:
+    socket, timer = (Unit(name, None, 0, ("/etc/one",), (), 10, (), None) for name in ("engine.socket", "engine.timer"))
+    assert additions(socket) == {
+        "/etc/tandem/units/engine.socket": "restart /etc/one\n",
+        "/etc/systemd/system/engine.socket.d/tandem.conf": (
+            "[Socket]\nExecStartPre=+/usr/lib/tandem/record start %n\n"
+        ),
+    }
+    assert additions(timer) == {}
 
 
 def test_a_unit_that_tandem_replaces_cannot_start_on_any_server(project: Project) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tandem.configuration import Configuration
+from tandem.errors import InputRefused
 from tandem.plan import Step, make
 from tandem.plan.report import lines
 from tests.sample.project import PASSWORD, Project
@@ -280,3 +283,32 @@ def test_the_json_of_a_plan_is_the_same_every_time(project: Project) -> None:
     project.edit(INSTALLATION, "engine-1: {server: Alpha,", "engine-1: {server: Gamma,")
     new = project.compile()
     assert json.dumps(make(old, new).to_json()) == json.dumps(make(old, new).to_json())
+
+
+def test_nobody_waits_for_a_server_that_is_left_out(project: Project) -> None:
+    """Alpha has lost its power: its engine moves to Gamma at once, with the address that Alpha cannot give up."""
+    old = project.compile()
+    project.edit(INSTALLATION, "engine-1: {server: Alpha,", "engine-1: {server: Gamma,")
+    new = project.compile()
+    order = [[step.server for step in wave.servers] for wave in make(old, new).waves]
+    assert [wave for wave in order if "Alpha" in wave] != []
+    plan = make(old, new, without=["Alpha"])
+    assert [step for wave in plan.waves for step in wave.servers if step.server == "Alpha" or step.hold] == []
+    assert (plan.touched, plan.without) == ([name for name in make(old, new).touched if name != "Alpha"], ["Alpha"])
+    assert {file.server for file in plan.files} == set(plan.touched)
+    assert [(each.address, each.old, each.new) for each in plan.addresses] == [("198.18.1.11", "Alpha", "Gamma")]
+    shown = "\n".join(lines(plan.to_json()))
+    assert "198.18.1.11      answers on Alpha, which must be off before Gamma takes it" in shown
+    assert "left out: Alpha" in shown
+
+
+def test_what_cannot_be_left_out_is_said_by_name(project: Project) -> None:
+    old = project.compile()
+    project.edit(INSTALLATION, "address: 198.18.0.11, cpus", "address: 198.18.0.21, cpus")
+    with pytest.raises(InputRefused) as refused:
+        make(old, project.compile(), without=["Betta", "Omega", "Alpha"])
+    assert str(refused.value).splitlines() == [
+        "--without: Alpha gets another management address, and could not be reached at it; change that when it is back",
+        "--without: Betta is not a server of this configuration; did you mean Beta?",
+        "--without: Omega is the configuration server, which cannot be left out",
+    ]

@@ -18,11 +18,15 @@ def run(context: Context) -> dict[str, Any]:
             return {"changed": False}
         number = int(context.args["number"])
         configuration = session.configuration(number)
-        elsewhere = sorted(server for server in configuration.bundles if session.servers().get(server) != number)
-        if elsewhere:
-            return {"changed": False, "pending": elsewhere}
+        elsewhere = {server for server in configuration.bundles if session.servers().get(server) != number}
+        without = set(context.args.get("without") or [])
+        if elsewhere - without:
+            return {"changed": False, "pending": sorted(elsewhere - without)}
+        # recorded first: a run that dies in between has brought every other server there
+        session.ask("expect", run=context.args["run"], servers=sorted(elsewhere), number=number)
+        ended = {"pending": [], "expected": sorted(elsewhere)}
         if session.active() == number:
-            return {"changed": False, "pending": []}
+            return {"changed": False, **ended}
         entry = {
             "author": context.holder,
             "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -30,4 +34,4 @@ def run(context: Context) -> dict[str, Any]:
         }
         plan = context.args.get("plan") or None
         session.ask("activate", run=context.args["run"], number=number, entry=entry, plan=plan)
-        return {"changed": True, "pending": []}
+        return {"changed": True, **ended}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from tandem.configuration.store import StoredConfiguration
 from tandem.errors import Failed
 from tandem.model import load
 from tandem.plan import make
+from tandem.plan.away import refuse_without
 from tandem.plan.drift import lines as drift_lines
 from tandem.plan.report import heading, how_to_apply, lines
 from tandem.project import roles_directory
@@ -31,6 +32,8 @@ def run(context: Context) -> Json:
     """Plan (see plugins/modules/plan.py for what goes in and out)."""
     stored = context.args.get("number") is not None or context.args.get("plan")
     configuration = None if stored else _compile(context)
+    if configuration:
+        refuse_without(context.args.get("without") or [], configuration, None)
     with context.store() as session:
         if not context.args.get("lease") or context.check:
             planned = _planned(context, session, configuration)
@@ -68,6 +71,7 @@ def _planned(context: Context, session: Session, configuration: Configuration | 
     else:
         planned = _plan(context, session, configuration)
     report = [heading(planned), *(f"  {line}" for line in words(planned["places"])), *lines(planned["plan"])]
+    report += _awaited(session, planned["plan"]["without"])
     report += planned.get("diff", [])
     if (active := planned["active"]) is not None and context.args.get("drift"):
         settled = session.configuration(active).bundles.keys() - planned["places"].keys()
@@ -93,7 +97,7 @@ def _plan(context: Context, session: Session, configuration: Configuration | Non
     places = astray(session, new.bundles)
     if old:
         _fetch_edited(session, old, new)
-    plan = make(old, new, _on(session, places, number))
+    plan = make(old, new, _on(session, places, number), context.args.get("without") or [])
     commit = _commit(context.directory) if configuration else {"commit": new.record.get("commit", "")}
     planned: Json = {"number": number, "active": active, "places": places, "plan": plan.to_json(), "id": None, **commit}
     if not context.check and number is not None and not (plan.empty and number == active):
@@ -101,6 +105,13 @@ def _plan(context: Context, session: Session, configuration: Configuration | Non
     if context.diff and not leased:  # while applying, servers show their own differences
         planned["diff"] = unified(plan.files, old, new)
     return planned
+
+
+def _awaited(session: Session, without: list[str]) -> Iterator[str]:
+    """Yield the servers that an earlier run has left out, and that are not back yet."""
+    for server, expected in sorted(session.expected().items()):
+        if server not in without:
+            yield f"  {server} is to come to configuration {expected['number']}: run {expected['run']} left it out"
 
 
 def _on(session: Session, places: Mapping[str, Place], number: int | None) -> dict[str, StoredConfiguration | None]:

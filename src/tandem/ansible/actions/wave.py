@@ -136,7 +136,8 @@ class Wave:
 
     def outcomes(self, tell: Tell, jobs: list[Job] | None = None) -> Iterator[Outcome]:
         """Reach all servers and yield what became of each, as soon as that is known."""
-        return FanOut(self._context.loop, tell).run(self.jobs() if jobs is None else jobs)
+        jobs = self.jobs() if jobs is None else jobs
+        return FanOut(self._context.loop, tell).run(jobs, together=self._changes(jobs))
 
     def run(self) -> Json:
         """Reach all servers and return how the wave went; every server's own result is reported beside."""
@@ -148,24 +149,35 @@ class Wave:
             account.begin({job.server: self._wanted.bundles[job.server] for job in jobs})
         outcomes = []
         for outcome in self.outcomes(progress.tell, jobs):
-            self._ended(outcome)
             outcomes.append(outcome)
+            if outcome.begun:
+                self._ended(outcome)
         good = [outcome for outcome in outcomes if outcome.good and not outcome.result.get("postponed")]
         if account and good:
             self._follow_configuration_server(jobs)
         if account:
             account.end(outcomes, {job.server for job in jobs if job.request["hold"]})
-        bad = {outcome.server: outcome.failed for outcome in outcomes if not outcome.good}
+        bad = {outcome.server: outcome.failed for outcome in outcomes if outcome.begun and not outcome.good}
         result = {
             "changed": False,  # each server's own result says whether it has changed
             "done": [outcome.server for outcome in good],
             "failures": bad,
+            "unreachable": [outcome.server for outcome in outcomes if outcome.unreachable],
             "postponed": [outcome.server for outcome in outcomes if outcome.result.get("postponed")],
             "changes": {outcome.server: brief(outcome.result) for outcome in good if outcome.result.get("changed")},
         }
         if bad and not self._reporter.heard:
             result.update(failed=True, msg="\n".join(f"{server}: {why}" for server, why in bad.items()))
         return result
+
+    def _changes(self, jobs: list[Job]) -> bool:
+        """Tell whether the wave changes a server: then a server that is away stops the run before it."""
+        before = self._active.bundles if self._active else {}
+        return (
+            len(jobs) > 1
+            and not self._check
+            and any(before.get(job.server) != self._wanted.bundles[job.server] for job in jobs)
+        )
 
     def _follow_configuration_server(self, jobs: list[Job]) -> None:
         """Stay in touch with the store when the configuration server itself got another management address."""

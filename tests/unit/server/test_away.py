@@ -1,0 +1,128 @@
+"""What goes wrong while a server asks what it should be on must keep it neither down nor on a foreign address."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tandem_server import agent, boot, settle, wire
+from tandem_server.failure import Failure
+from tandem_server.settle import Change
+from tandem_server.state import State
+
+ADDRESS = {"address": "198.18.1.11", "prefix": 24, "interface": "lo"}
+BUNDLE: dict[str, Any] = {"addresses": [ADDRESS], "units": [], "files": [], "management": None}
+
+
+@pytest.fixture
+def added(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the addresses that are added, on a server that has none; another one has 198.18.1.11."""
+    found: list[str] = []
+
+    def taken(address: str, interface: str) -> None:
+        raise Failure(f"address {address}", f"answers already on {interface}")
+
+    monkeypatch.setattr(settle.addresses, "present", dict)
+    monkeypatch.setattr(settle.addresses, "refuse_taken", taken)
+    monkeypatch.setattr(settle.addresses, "add", lambda address: found.append(address["address"]))
+    return found
+
+
+def test_an_address_that_is_elsewhere_by_now_is_taken_neither_by_an_apply_nor_by_an_undo(added: list[str]) -> None:
+    said: list[str] = []
+    change = Change(BUNDLE, None, [])
+    with pytest.raises(Failure, match="answers already"):
+        change.take_addresses(lambda _, step: said.append(step), must=True)
+    change.take_addresses(lambda _, step: said.append(step), must=False)
+    assert added == []
+    assert said[-1] == "address 198.18.1.11: answers already on lo"
+
+
+@pytest.fixture
+def booting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[list[str]]]:
+    """Return what boots a server as far as `start`, and then the commands that it ran."""
+    state = State(str(tmp_path))
+    state.prepare()
+    state.commit({**BUNDLE, "addresses": [], "number": 1})
+    commands: list[list[str]] = []
+
+    def run(argv: list[str]) -> tuple[int, str]:
+        commands.append(argv)
+        return 0, ""
+
+    monkeypatch.setattr(boot, "State", lambda: state)
+    monkeypatch.setattr(agent, "State", lambda: state)
+    monkeypatch.setattr(boot.addresses, "present", dict)
+    monkeypatch.setattr(boot, "run", run)
+    monkeypatch.setattr(wire, "IDENTITY", str(tmp_path / "identity.pem"))
+    monkeypatch.setattr(agent, "SETTINGS", str(tmp_path / "agent.json"))
+
+    def start() -> list[list[str]]:
+        boot.start()
+        return commands
+
+    return start
+
+
+STARTED = [["systemctl", "start", "--no-block", "tandem.target"]]
+
+
+@pytest.mark.parametrize(
+    ("identity", "settings"),
+    [
+        (None, None),
+        ("", '{"mode": "apply"}'),
+        ("no certificate", None),
+        ("no certificate", "no json"),
+        ("no certificate", '{"mode": "off"}'),
+        ("no certificate", '{"mode": "apply", "address": "127.0.0.1", "port": 1, "interval": 300}'),
+        ("no certificate", '{"mode": "apply"}'),
+    ],
+)
+def test_a_server_starts_whatever_its_agent_lacks(
+    booting: Callable[[], list[list[str]]], tmp_path: Path, identity: str | None, settings: str | None
+) -> None:
+    for name, text in (("identity.pem", identity), ("agent.json", settings)):
+        if text is not None:
+            (tmp_path / name).write_text(text)
+    assert booting() == STARTED
+
+
+@pytest.mark.parametrize("error", [Failure("a", "b"), OSError(), KeyError("should"), RecursionError()])
+def test_a_server_starts_whatever_goes_wrong_in_its_agent(
+    booting: Callable[[], list[list[str]]], monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fails() -> None:
+        raise error
+
+    monkeypatch.setattr(agent, "at_boot", fails)
+    assert booting() == STARTED
+
+
+def test_what_failed_is_tried_again_later_and_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agent, "SETTINGS", str(tmp_path / "agent.json"))
+    monkeypatch.setattr(agent, "KEPT", str(tmp_path / "kept.json"))
+    monkeypatch.setattr(agent.Agent, "ask_what", lambda _: None)
+    one = agent.Agent(State(str(tmp_path)))
+    now = [1_000_000.0]
+    monkeypatch.setattr(agent.time, "time", lambda: now[0])
+
+    def fails(*_: object) -> str:
+        raise Failure("web@web-1.service", "not healthy")
+
+    monkeypatch.setattr(one, "_apply", fails)
+    pauses = []
+    for _ in range(9):
+        with pytest.raises(Failure):
+            one.apply({"number": 8}, 1)
+        assert not one._pauses(9), "another configuration is tried at once"
+        began = now[0]
+        while one._pauses(8):
+            now[0] += 30
+        pauses.append(now[0] - began)
+    assert pauses == [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
+    assert agent.Agent(State(str(tmp_path)))._kept["did"] == (
+        "could not come to configuration 8: web@web-1.service: not healthy"
+    )
