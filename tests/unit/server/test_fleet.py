@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tandem_server import lease, store
+from tandem_server import lease
 from tandem_server.failure import Failure
 from tandem_server.fleet import Fleet
 from tandem_server.serving import Answers
@@ -40,8 +40,7 @@ def bundle(server: str, version: str) -> str:
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """Return a store with configurations 1 and 2 of two servers, both on 1."""
     monkeypatch.setattr(os, "fsync", lambda _: None)
-    for module in (store, lease):
-        monkeypatch.setattr(module, "State", lambda: State(str(tmp_path)))
+    monkeypatch.setattr(lease, "State", lambda: State(str(tmp_path)))
     found = Store(str(tmp_path / "store"))
     (tmp_path / "store").mkdir()
     for number in ("1", "2"):
