@@ -94,12 +94,12 @@ def _change(request: Json, channel: Channel, afterwards: list[Callable[[], None]
         channel.send("recovered", run=journal["run"], state=journal["state"])
     transaction = Transaction(request, state, channel)
     try:
-        result = transaction.apply()
+        return transaction.apply()
     except (Failure, OSError) as error:
         return {**transaction.result, "failed": _reason(error, "server")}
-    if transaction.retire:
-        afterwards.append(transaction.retire)
-    return result
+    finally:
+        if transaction.retire:
+            afterwards.append(transaction.retire)
 
 
 def _refuse_foreign(request: Json, state: State) -> None:

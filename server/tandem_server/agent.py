@@ -151,9 +151,11 @@ class Agent:
         if should is None or request is None:
             return f"undid run {undone['run']}, which had been interrupted" if undone else "had nothing to undo"
         transaction = Transaction(request, self.state, self)
-        result = transaction.apply()
-        if transaction.retire:
-            transaction.retire()
+        try:
+            result = transaction.apply()
+        finally:
+            if transaction.retire:
+                transaction.retire()
         if postponed := result.get("postponed"):
             return f"did not come to configuration {should['number']} at boot: {', '.join(postponed)} runs already"
         return f"came to configuration {should['number']}: {summary(result)}"

@@ -17,7 +17,7 @@ import os
 import time
 from collections.abc import Callable
 
-from . import health, units, validators
+from . import addresses, health, units, validators
 from .channel import Listener
 from .contents import Contents
 from .disk import Json, remove
@@ -43,7 +43,7 @@ class Transaction:
         self.previous = state.manifest()
         self.contents = Contents(request, self.previous, channel)
         self.result: Json = {"changed": False, "files": [], "units": [], "addresses": []}
-        self.retire: Callable[[], None] | None = None  # what is left to do once the connection has ended
+        self.retire: Callable[[], None] | None = None  # what is left to do once the connection has ended, if anything
         self._journal: Json = {}
 
     def compare(self) -> list[Json]:
@@ -90,13 +90,15 @@ class Transaction:
             self.result["undone"] = self._undo(error)
             raise
         del self.result["undone"]  # from here on there is no way back
-        self._finish(change)
+        self._finish()
         return self.result
 
     def _undo(self, error: BaseException) -> bool:
         """Undo, and return whether there was anything to undo; raise Failure with both reasons when that fails too."""
         try:
-            return undo(self.state, self.channel, self.request.get("over")) is not None
+            undone = undo(self.state, self.channel, self.request.get("over")) is not None
+            self._let_go_later()
+            return undone
         except (Failure, OSError) as second:
             message = f"{error}; and putting everything back failed: {second}; the next apply tries again"
             raise Failure(error.what if isinstance(error, Failure) else "server", message) from error
@@ -181,19 +183,19 @@ class Transaction:
         self._journal.update(number=self.request["number"], retired=change.retired, hold=sorted(change.hold))
         self._enter("committed")
 
-    def _finish(self, change: Change) -> None:
+    def _finish(self) -> None:
         try:
             finish(self.state, self._journal)
         except OSError as error:
             left = f"is in place, but what it replaced is not cleared away: {error.strerror}; the next apply does it"
             raise Failure(error.filename or "server", f"the new configuration {left}") from None
-        if change.retired:
-            self.retire = lambda: self._retire(change)
+        self._let_go_later()
 
-    def _retire(self, change: Change) -> None:
-        """Remove the addresses that nobody is connected over any more, and forget them."""
-        change.retire()
-        self.state.commit({**(self.state.manifest() or {}), "retired": []})
+    def _let_go_later(self) -> None:
+        """Remember to remove the management addresses that are to go, if any, when nobody is connected over them."""
+        manifest = self.state.manifest() or {}
+        if manifest.get("retired"):
+            self.retire = lambda: let_go(self.state, manifest)
 
     def _note(self, change: Change) -> None:
         """Record bundle and number where nothing had to be done; write nothing where they stand already."""
@@ -202,6 +204,19 @@ class Transaction:
         if manifest != self.previous:
             self.state.refuse_older(self.run)
             self.state.commit(manifest)
+
+
+def let_go(state: State, manifest: Json) -> None:
+    """Remove the management addresses that a manifest retires.
+
+    networkd forgets them too: it has read its files when it started, and would bring an address back with the cable.
+    """
+    present = addresses.present()
+    for address in manifest["retired"]:
+        if address["address"] in present:
+            addresses.remove(address["address"], address["interface"], address["prefix"])
+    units.restart_if_active("systemd-networkd.service")
+    state.commit({**manifest, "retired": []})
 
 
 def _manifest(bundle: Json, number: int, retired: list[Json], hold: list[str]) -> Json:

@@ -75,6 +75,11 @@ def stop(name: str, timeout: float) -> None:
     forget(name)
 
 
+def restart_if_active(name: str) -> None:
+    """Restart a unit of the distribution, where it runs."""
+    run(["systemctl", "try-restart", name])
+
+
 def forget(name: str) -> None:
     """Remove the records of a unit that runs no more."""
     for effect in ("restart", "reload"):

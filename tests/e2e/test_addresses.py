@@ -51,6 +51,10 @@ def test_the_management_address_of_a_server_changes(example: Fleet) -> None:
     assert "198.18.8.22" in example.text("Alpha", "/etc/hosts")
     assert "Session-Timeout = 2000" in example.radius(BILLING["Lambda"], "1001")
     assert "0 servers changed" in example.tandem("apply")
+    example.lab.unplug("Lambda")
+    example.lab.plug("Lambda")
+    assert eventually(lambda: "Session-Timeout = 2000" in example.radius(BILLING["Lambda"], "1001"))
+    assert "198.18.8.12" not in example.addresses("Lambda"), "networkd would bring back what it has read long ago"
 
 
 def test_the_management_address_of_the_configuration_server_changes(example: Fleet) -> None:

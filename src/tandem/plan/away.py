@@ -36,7 +36,6 @@ def refuse_without(without: Iterable[str], new: Content, old: Content | None) ->
     problems.raise_if_any()
 
 
-def there(tree: Json, without: Collection[str]) -> Json:
-    """Return a resolved tree without the instances on servers that are away: they stand in for nobody."""
-    instances = {name: entry for name, entry in tree["instances"].items() if entry["server"] not in without}
-    return {**tree, "instances": instances}
+def there(instances: Json, without: Collection[str]) -> Json:
+    """Return instances without those on servers that are away: they stand in for nobody."""
+    return {name: entry for name, entry in instances.items() if entry["server"] not in without}

@@ -35,7 +35,8 @@ class Plan:
 
     `touched` are the servers whose bundle changes, `without` those that are away and left out: nothing is done on them.
     The waves hold every other server, also those that are only compared.
-    `known` are all instances that are anywhere now or then, as the newest tree that has them describes them.
+    `known` are all instances that are anywhere now or then, as the newest tree that has them describes them,
+    and `now` those that are on servers at this moment.
     """
 
     old: Content | None
@@ -49,6 +50,7 @@ class Plan:
     waves: list[Wave]
     touched: list[str]
     known: Json
+    now: Json
     without: list[str]
 
     @property
@@ -107,8 +109,7 @@ class Plan:
 
     def redundancy(self) -> list[list[Redundancy]]:
         """Return for each wave what it leaves of the clusters that it interrupts."""
-        trees = (content.tree() if content else EMPTY for content in (self.old, self.new))
-        old, new = (there(tree, self.without)["instances"] for tree in trees)
+        old, new = there(self.now, self.without), there(self.new.tree()["instances"], self.without)
         steps = [
             [Interrupted(step.server, frozenset(step.instances), self._held(step)) for step in wave.servers]
             for wave in self.waves
@@ -126,10 +127,12 @@ def make(
     new: Content,
     on: Mapping[str, Content | None] | None = None,
     without: Collection[str] = (),
+    doubtful: Collection[str] = (),
 ) -> Plan:
     """Return the plan from an old configuration (None: nothing yet) to a new one.
 
     `on` names what single servers are on, where that is not the old configuration: after a run that did not end.
+    Those it died on are `doubtful`: they may be on another one.
     Servers in `without` are left out: nobody waits for them to give anything up. Raise Failed where that cannot be.
     """
     refuse_without(without, new, old)
@@ -146,7 +149,12 @@ def make(
     ]
     addresses = address_changes(before, after)
     known = _known(*(content for content in (on or {}).values() if content), *filter(None, (old, new)))
-    works = _works(servers, touched, units, addresses, trees, known)
+    now = _now(old, on or {})
+    serving = {**trees[1], "instances": there(trees[1]["instances"], without)}
+    works = [
+        replace(work, doubtful=work.server in doubtful)
+        for work in _works(touched, units, addresses, (now, known), trees[1], servers)
+    ]
     order = earlier({name: tuple(entry["after"]) for name, entry in trees[1]["applications"].items()})
     return Plan(
         old,
@@ -157,9 +165,10 @@ def make(
         server_changes(*trees),
         files,
         units,
-        waves(works, order, batches(there(trees[1], without))),
+        waves(works, order, batches(serving)),
         touched,
         known,
+        now,
         sorted(without),
     )
 
@@ -189,15 +198,16 @@ def _comparable(new: Bundle, old: Bundle | None) -> Bundle:
 
 
 def _works(
-    servers: list[str],
     touched: list[str],
     units: list[UnitChange],
     addresses: list[AddressChange],
-    trees: tuple[Json, Json],
-    known: Json,
+    instances: tuple[Json, Json],
+    tree: Json,
+    servers: list[str],
 ) -> list[Work]:
-    """Return what is done on each server, as waves have to know it."""
-    old, new = (tree["instances"] for tree in trees)
+    """Return what is done on each server, as waves have to know it; `instances` are those now, and all known ones."""
+    now, known = instances
+    new = tree["instances"]
     takes, leaves, interruptions = ({name: set() for name in servers} for _ in range(3))  # type: ignore[var-annotated]
     for address in addresses:
         for name, found in ((address.new, takes), (address.old, leaves)):
@@ -205,13 +215,13 @@ def _works(
                 found[name].add(address.address)
     for change in units:
         if change.instance is not None and change.action != "reload":
-            interruptions[change.server].add(_interruption(change.server, change.instance, old, known))
+            interruptions[change.server].add(_interruption(change.server, change.instance, now, known))
     first = {entry["server"] for entry in new.values() if entry["application"] == CONFIGURATION_SERVER}
     hosts = {(entry["server"], entry["application"]) for entry in new.values() if entry["server"] in touched}
     return [
         Work(
             name,
-            trees[1]["servers"][name]["site"],
+            tree["servers"][name]["site"],
             frozenset(application for server, application in hosts if server == name),
             tuple(sorted(interruptions[name], key=lambda each: each.instance)),
             frozenset(takes[name]),
@@ -220,6 +230,17 @@ def _works(
         )
         for name in servers
     ]
+
+
+def _now(old: Content | None, on: Mapping[str, Content | None]) -> Json:
+    """Return the instances that are on servers at this moment, each as the configuration its server is on has it."""
+    found = (
+        {} if old is None else {n: entry for n, entry in old.tree()["instances"].items() if entry["server"] not in on}
+    )
+    for server, content in sorted(on.items()):
+        here = content.tree()["instances"] if content else {}
+        found |= {name: entry for name, entry in here.items() if entry["server"] == server}
+    return found
 
 
 def _address(places: Json, instance: str) -> str | None:
@@ -231,8 +252,8 @@ def _known(*contents: Content) -> Json:
     return {name: entry for content in contents for name, entry in content.tree()["instances"].items()}
 
 
-def _interruption(server: str, instance: str, old: Json, known: Json) -> Interruption:
+def _interruption(server: str, instance: str, now: Json, known: Json) -> Interruption:
     entry = known[instance]
-    came_from = old[instance]["server"] if instance in old and entry["server"] == server else None
+    came_from = now[instance]["server"] if instance in now and entry["server"] == server else None
     origin = came_from if came_from != server else None
     return Interruption(instance, entry["application"], entry["cluster"], entry["address"], origin)

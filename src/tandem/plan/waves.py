@@ -1,6 +1,7 @@
 """Put the servers of a plan into waves.
 
-Rules, the strongest first. The configuration server comes first, alone. An address leaves its old server in an earlier
+Rules, the strongest first. The configuration server comes first, alone. Servers that a run died on come next: what they
+lost meanwhile is back before anything else is interrupted. An address leaves its old server in an earlier
 wave than the new one takes it; where servers swap addresses, one of them is listed twice, and takes in its first step
 only what is free. Servers that interrupt the same cluster share a wave only as far as the cluster's batch allows, and
 those that interrupt the same application only within one site. A server with something that must be there before an
@@ -32,7 +33,7 @@ class Work:
     """What a plan does on one server.
 
     `hosts` are the applications on it if it changes at all, `takes` and `leaves` the addresses that come and go, and
-    `first` marks the configuration server.
+    `first` marks the configuration server, `doubtful` one that a run died on.
     """
 
     server: str
@@ -42,6 +43,7 @@ class Work:
     takes: frozenset[str] = frozenset()
     leaves: frozenset[str] = frozenset()
     first: bool = False
+    doubtful: bool = False
 
     @property
     def clusters(self) -> Counter[str]:
@@ -110,7 +112,8 @@ class _Waves:
         if first:
             return first[:1]
         free = [work for work in self.remaining.values() if not any(self.blockers(work))]
-        return self.together(free) or [self.breaking_circle()]
+        urgent = [work for work in free if work.doubtful]
+        return self.together(urgent or free) or [self.breaking_circle()]
 
     def together(self, free: list[Work]) -> list[Work]:
         """Return as many works as interrupt no cluster beyond its batch, and no application in two sites."""

@@ -260,6 +260,20 @@ def test_an_instance_that_only_a_server_on_its_way_has_is_stopped_there(project:
     assert [step["instances"] for step in steps if step["server"] == "Gamma"] == [["engine-3"]]
 
 
+def test_what_a_run_that_died_has_taken_away_is_back_before_its_cluster_is_interrupted(project: Project) -> None:
+    """engine-2 was on its way to Gamma, where the run died; now it shall stay on Beta, and engine-1 restart."""
+    old = project.compile()
+    project.edit(INSTALLATION, "engine-2: {server: Beta,", "engine-2: {server: Gamma,")
+    moved = project.compile()
+    project.edit(INSTALLATION, "engine-2: {server: Gamma,", "engine-2: {server: Beta,")
+    project.write("inventories/sample/options/suite/engines/engine-1.yml", "engine: {log: {level: error}}\n")
+    plan = make(old, project.compile(), {"Beta": moved, "Gamma": moved}, doubtful=["Gamma"])
+    order = [step.server for wave in plan.waves for step in wave.servers if step.instances]
+    assert order == ["Gamma", "Beta", "Alpha"]
+    kept = [each.keeps for wave in plan.redundancy() for each in wave if each.cluster == "engines"]
+    assert kept == [1, 1]
+
+
 def test_a_removed_server_is_named_and_nothing_is_planned_on_it(project: Project) -> None:
     old = project.compile()
     project.edit(INSTALLATION, "  Gamma: {site: here, address: 198.18.0.13, cpus: 1, memory: 1GiB, disk: 10GiB}\n", "")

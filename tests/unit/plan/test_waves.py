@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -210,6 +210,16 @@ def test_the_order_in_which_servers_are_named_does_not_matter(found: list[Change
 
 def test_servers_that_interrupt_nothing_share_a_wave() -> None:
     assert waves(works([]), BEFORE) == [Wave(tuple(Step(server) for server in sorted(SERVERS)))]
+
+
+def test_servers_that_a_run_died_on_come_before_what_interrupts_anything_else() -> None:
+    restarts = [Change(f"one-{server}", "engine", server, server, True) for server in ("Alpha", "Beta", "Gamma")]
+    made = [replace(work, doubtful=work.server == "Gamma") for work in works(restarts, first="Beta")]
+    assert [step.server for wave in waves(made, BEFORE) for step in wave.servers if step.instances] == [
+        "Beta",
+        "Gamma",
+        "Alpha",
+    ]
 
 
 def test_a_swap_of_addresses_lists_one_server_twice() -> None:

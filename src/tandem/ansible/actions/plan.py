@@ -97,7 +97,8 @@ def _plan(context: Context, session: Session, configuration: Configuration | Non
     places = astray(session, new.bundles)
     if old:
         _fetch_edited(session, old, new)
-    plan = make(old, new, _on(session, places, number), context.args.get("without") or [])
+    doubtful = [server for server, place in places.items() if isinstance(place, list)]
+    plan = make(old, new, _on(session, places, number), context.args.get("without") or [], doubtful)
     commit = _commit(context.directory) if configuration else {"commit": new.record.get("commit", "")}
     planned: Json = {"number": number, "active": active, "places": places, "plan": plan.to_json(), "id": None, **commit}
     if not context.check and number is not None and not (plan.empty and number == active):

@@ -40,7 +40,11 @@ class Wave:
 
     @cached_property
     def _guard(self) -> Guard:
-        trees = [content.tree() for content in (self._active, self._wanted) if content]
+        numbers = {number for place in self._session.places().values() for number in possible(place) if number}
+        there = [
+            self._session.configuration(number) for number in sorted(numbers.intersection(self._session.numbers()))
+        ]
+        trees = [content.tree() for content in (*there, self._active, self._wanted) if content]
         interrupted = [name for step in self.steps() for name in step["instances"] or ()]
         return Guard(trees, interrupted)
 
