@@ -24,11 +24,12 @@ endif
 STAMP := .venv/made-from-$(shell cat requirements.lock <(pwd) | sha256sum | cut -c1-16)
 
 LAB_PACKAGES := freeradius-utils iproute2 mmdebstrap netcat-openbsd nftables openssh-client sshpass systemd-container
+BENCH_PACKAGES := rsync util-linux
 
 # Says where the interpreter itself is, which an environment (such as the one about to be replaced) only links to.
 export FIND_PYTHON := import os, sys; sys.version_info >= (3, 11) or sys.exit(1); print(os.path.realpath(sys.executable))
 
-PYTHON_FOLDERS := $(wildcard src lab server plugins filter_plugins tests molecule)
+PYTHON_FOLDERS := $(wildcard src lab server bench plugins filter_plugins tests molecule)
 
 # $(call install,PACKAGE…): installs by apt what is missing, or says in one message what cannot be.
 define install
@@ -51,10 +52,10 @@ define quietly
 { output=$$($(1) 2>&1) || { echo "$$output" >&2; false; }; }
 endef
 
-.PHONY: help setup lab lab-packages test check lint prove docs format lock clean
+.PHONY: help setup lab lab-packages test check lint prove bench bench-lock docs format lock clean
 
 help: ## List what this Makefile can do
-	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
 
 setup: $(STAMP) ## Make .venv from requirements.lock; installs Debian's python3-venv where that is missing
 
@@ -102,6 +103,17 @@ test: check lab-packages ## Everything that decides whether a change is good: ch
 prove: setup lab-packages ## The full matrix of faults; writes docs/proofs.md (root; SEED=7 repeats, MOMENTS=100, FLEETS=4 at once)
 	@trap 'python -m lab down --tests' EXIT; \
 	pytest -m prove
+
+bench: setup lab-packages ## Measure against peers and write docs/benchmarks.md (root, an hour; quick: python -m bench.delivery --quick)
+	@$(call install,$(BENCH_PACKAGES))
+	@python -m bench.delivery
+	@python -m bench.page
+
+bench-lock: ## Write the lock of what the benchmark compares with (bench/peers/pyinfra/requirements.txt)
+	@[[ -x .venv/bin/pip-compile ]] || $(MAKE) setup
+	@env -u PIP_FIND_LINKS -u PIP_INDEX_URL -u PIP_EXTRA_INDEX_URL PIP_CONFIG_FILE=/dev/null CUSTOM_COMPILE_COMMAND='make bench-lock' \
+	  pip-compile $(OPTIONS) --quiet --no-config --generate-hashes --allow-unsafe --strip-extras --no-emit-options \
+	  --no-emit-index-url --no-emit-find-links --output-file bench/peers/pyinfra/requirements.txt bench/peers/pyinfra/requirements.in
 
 docs: setup ## Generate docs/reference, and the job templates in examples/awx
 	@tandem reference docs/reference

@@ -10,7 +10,7 @@ import pytest
 from tests.tree.walk import ROOT, files, imports, label
 
 LONGEST = 350
-OURS = {"tandem", "tandem_server", "lab", "tests"}
+OURS = {"tandem", "tandem_server", "lab", "bench", "tests"}
 # the name to import is not always the name to install
 IMPORTED_AS = {"ansible-core": "ansible", "pyyaml": "yaml", "pytest-testinfra": "testinfra"}
 

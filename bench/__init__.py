@@ -1,0 +1,1 @@
+"""Measure Tandem: how long it takes, how much memory, and how both grow with the installation."""

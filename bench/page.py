@@ -1,0 +1,232 @@
+"""Write docs/benchmarks.md and its plots from what was measured: `python -m bench.page [--docs DIRECTORY]`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from bench import plot
+from bench.results import LONG_LINE, MEASURED, SCENARIOS, TANDEM, Results, Target, targets
+
+Json = Mapping[str, Any]
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "docs/benchmarks"
+NAMES = {
+    **TANDEM,
+    "pyinfra": "pyinfra",
+    "tuned": "role, tuned",
+    "hand": "role, as written",
+    "rsync": "rsync (files only)",
+    "ssh_new": "ssh true, new",
+    "ssh_warm": "ssh true, warm",
+    "python": "python3 -c pass, new",
+}
+TITLES = {"cold": "cold", "noop": "no-op", "change": "one option"}
+BUSY_FROM = 10.0  # of load average
+HEAD = """\
+# Benchmarks
+
+`make bench` measures and writes this page (root, Debian 12; about an hour). `python -m bench.delivery --quick` takes a
+few minutes and writes only JSON, to `build/bench/quick.json`; the figures behind this page are in `docs/benchmarks/`.
+Trust ratios: all contenders of a table took turns on the same machine, which also played all the servers.
+"""
+BUSY = """\
+**The machine was busy with other work while this was measured**: the load average at the start of runs was {low:.0f} to
+{high:.0f}. What does one thing after the other, as Tandem on the controller, then waits at each step, while what keeps
+several processors busy gets several shares. Targets are neither proved nor disproved by this: measure on a quiet
+machine.
+"""
+JOB = """\
+## Delivering configurations
+
+The job: 40 files of 1–4 KB, rendered from 40 templates and some 200 options, and a restart of exactly the units
+concerned, of five on every server. *Cold*: nothing is there yet. *No-op*: everything is there. *One option*: one option
+was changed, which stands in one file of every server. After every run the files are compared byte for byte, with their
+modes, with what Jinja alone makes of the templates.
+
+Every server is a real sshd with a root file system (Debian 12), network, process and mount namespace of its own; its
+disk is a directory of this machine's disk, so that fsync costs what it costs. For systemd a small program stands in,
+the same for all: it writes down what was restarted, and runs what drop-ins want run before a start.
+
+- **tandem apply**, **ansible-playbook** (`playbooks/apply.yml`): Tandem as it is: compiling, the store and the lease on
+  a configuration server, waves, and on every server comparing, staging, a validator, journal, fsync, undo, restarts,
+  health probes. Each instance is a cluster of its own, so that all servers are in one wave, as the peers take them.
+  Connections are new in every run. Compiled templates are in the controller's cache after the cold run.
+- **pyinfra**: `files.template` and restarts on change; neither validation, journal nor fsync. It brings its own ssh
+  (paramiko), which exchanges keys by curve25519 whatever the servers prefer.
+- **role, as written**: a role that loops over `template` and notifies handlers, with Ansible's defaults and facts.
+- **role, tuned**: the same with 20 forks, the free strategy, pipelining, persistent connections, and no facts.
+- The floor: **ssh true** from one process for all servers, on new and on warm connections; **rsync** of files that
+  were rendered before, without restarts.
+
+Medians of up to {rounds} interleaved runs in the tables of {number} servers, of one run where a run takes longer
+than a minute. Seconds of wall time; CPU seconds are those of controller and servers together, which what else the
+machine does changes less.
+"""
+KEYS = """\
+### Key exchange
+
+OpenSSH 9.2 of Debian 12 prefers sntrup761, which is post-quantum and costs several times the CPU of curve25519; from
+OpenSSH 9.9 on both ends mlkem768 is post-quantum and cheap. Tandem leaves the choice to ssh and never changes it: the
+figures with curve25519 are those of `-o KexAlgorithms=curve25519-sha256` in `ansible_ssh_common_args`.
+"""
+PROFILE = """\
+### Where Tandem's time goes
+
+From a profile of a no-op of 20 servers, which this program does not repeat. On the controller, in one process after
+the other: half is Ansible's own start, of which a quarter is reading the inventory, a fifth is compiling and
+planning, a quarter is the wave with its ssh clients' starts and the reports to Ansible. On each server: 55 ms of a
+processor, 14 of them Python's start and 28 its imports; comparing 58 files takes 5. An ssh connection costs both ends
+together 50 ms with curve25519 and 200 ms with sntrup761. Ansible's start and the waiting for it are why few servers
+cost nearly as much as twenty.
+
+Over a long line round trips count: a connection costs 8, and a no-op needs two that follow each other (to the
+configuration server, then to all servers), and about 10 more for the store's answers. A server is told nothing before
+the source has been compiled without a mistake, so connecting cannot begin while compiling.
+"""
+
+
+def delivery(results: Results, plots: Path) -> Iterable[str]:
+    """Yield the parts of the page about delivering, and write its plots."""
+    rounds = max((each["round"] for each in results.all if each["servers"] == MEASURED), default=0) + 1
+    yield JOB.format(rounds=rounds, number=MEASURED)
+    yield "### Targets\n\n" + verdicts(targets(results))
+    for number in sorted({each["servers"] for each in _ordinary(results)}):
+        yield f"### {number:,} servers\n\n" + seconds(results, number)
+    groups = {TITLES[scenario]: _bars(results, scenario) for scenario in SCENARIOS}
+    groups = {title: entries for title, entries in groups.items() if entries}
+    if groups:
+        (plots / "delivery.svg").write_text(plot.bars(f"Seconds for {MEASURED} servers", groups))
+        yield f"![Seconds for {MEASURED} servers, logarithmic](benchmarks/delivery.svg)\n"
+    growth = {name: results.sizes(contender, "noop") for contender, name in NAMES.items()}
+    growth = {name: points for name, points in growth.items() if len(points) > 1}
+    if growth:
+        (plots / "growth.svg").write_text(plot.lines("No-op, by number of servers", growth, "servers"))
+        yield "### Growth\n\n![Seconds of a no-op by number of servers, logarithmic](benchmarks/growth.svg)\n"
+    far = sorted({each["servers"] for each in results.all if each["round_trip"] == LONG_LINE})
+    for number in far:
+        yield f"### {number} server{'' if number == 1 else 's'} at 100 ms round trip\n\n" + seconds(
+            results, number, line=LONG_LINE
+        )
+    yield KEYS
+    for keys in sorted({each["key_exchange"] for each in results.all} - {"default"}):
+        yield f"{MEASURED} servers with {keys}:\n\n" + seconds(results, MEASURED, keys=keys)
+    yield PROFILE
+    yield _load(results)
+
+
+def seconds(results: Results, number: int, line: float = 0.0, keys: str = "default") -> str:
+    """Return a table of contenders: seconds of every scenario, times Tandem's no-op, sessions and restarts."""
+    rows = []
+    for contender, name in NAMES.items():
+        found = {scenario: results.seconds(contender, scenario, number, line, keys) for scenario in SCENARIOS}
+        if not any(found.values()):
+            continue
+        ratio = results.ratio(contender, "tandem", "noop", number, line, keys)
+        ratio = ratio or results.ratio(contender, "tandem_playbook", "noop", number, line, keys)
+        runs = [run for scenario in SCENARIOS for run in results.of(contender, scenario, number, line, keys)]
+        execs = [str(max(r["execs"] for r in runs if r["scenario"] == s)) for s in SCENARIOS if found[s]]
+        exact = "—" if contender in ("rsync", "ssh_new", "ssh_warm", "python") else _yes(all(r["exact"] for r in runs))
+        cells = [f"{value:.2f}" if value else "—" for value in found.values()]
+        used = [results.cpu(contender, scenario, number, line, keys) for scenario in SCENARIOS]
+        cpu = " / ".join(f"{value:.1f}" for value in used if value is not None)
+        rows.append([name, *cells, f"{ratio:.3g}" if ratio else "—", cpu, " / ".join(dict.fromkeys(execs)), exact])
+    head = ["contender", *TITLES.values(), "no-op ÷ Tandem's", "CPU seconds", "ssh sessions a server", "exact restarts"]
+    return table(head, rows)
+
+
+def verdicts(found: Iterable[Target]) -> str:
+    """Return a table of targets."""
+    rows = [[target.what, target.wanted, target.found, _yes(target.held)] for target in found]
+    return table(["target", "wanted", "found", "held"], rows)
+
+
+def compiling(found: Json, plots: Path) -> Iterable[str]:
+    """Yield the parts about compiling, from what `python -m bench.compile --json` wrote."""
+    rows = [[row["name"], f"{row['seconds']:.2f}", row.get("note", "")] for row in found["rows"]]
+    yield f"## {found['title']}\n\n" + table(["", "seconds", ""], rows)
+    if found.get("memory_mib"):
+        yield f"Peak memory of all processes together: {found['memory_mib']:.0f} MiB.\n"
+    yield "### Targets of compiling\n\n" + verdicts(Target(**target) for target in found["targets"])
+    points = {int(point["n"]): float(point["seconds"]) for point in found.get("growth", [])}
+    if len(points) > 1:
+        (plots / "compile.svg").write_text(
+            plot.lines("Compiling, by number of servers", {"compile": points}, "servers")
+        )
+        yield "![Seconds of a compile by number of servers, logarithmic](benchmarks/compile.svg)\n"
+
+
+def table(head: list[str], rows: Iterable[list[str]]) -> str:
+    """Return a table of Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def page(measured: Json | None, compiled: Json | None, docs: Path) -> str:
+    """Return the page; plots are written beside it."""
+    plots = docs / "benchmarks"
+    plots.mkdir(parents=True, exist_ok=True)
+    parts = [HEAD]
+    if machine := (measured or compiled or {}).get("machine"):
+        parts.append(table(["what", "which"], [[name, value] for name, value in machine.items()]))
+    if measured:
+        parts += _busy(measured)
+        parts += delivery(Results(measured["measurements"]), plots)
+    if compiled:
+        parts += compiling(compiled, plots)
+    return "\n".join(parts)
+
+
+def _ordinary(results: Results) -> list[Json]:
+    return [each for each in results.all if not each["round_trip"] and each["key_exchange"] == "default"]
+
+
+def _bars(results: Results, scenario: str) -> dict[str, float]:
+    found = {name: results.seconds(contender, scenario, MEASURED) for contender, name in NAMES.items()}
+    return {name: value for name, value in found.items() if value}
+
+
+def _busy(measured: Json) -> list[str]:
+    """Warn of figures that others' work has spoiled; what the benchmark itself runs stays far below that."""
+    loads = [each["load"][0] for each in measured["measurements"]]
+    if max(loads, default=0) < BUSY_FROM:
+        return []
+    return [BUSY.format(low=min(loads), high=max(loads))]
+
+
+def _load(results: Results) -> str:
+    loads = sorted(each["load"][0] for each in results.all)
+    if not loads:
+        return ""
+    return (
+        "### How busy the machine was\n\n"
+        f"Load average (one minute) at the start of runs: {loads[0]:.1f} to {loads[-1]:.1f}; {median(loads):.1f} is\n"
+        "in the middle. What the benchmark itself ran just before is in it.\n"
+    )
+
+
+def _yes(held: bool | None) -> str:
+    return {True: "yes", False: "**no**", None: "—"}[held]
+
+
+def _read(path: Path) -> Json | None:
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def main() -> None:
+    """Write the page from the files of both halves, as far as they are there."""
+    parser = argparse.ArgumentParser(prog="python -m bench.page", description=__doc__.partition(":")[0])
+    parser.add_argument("--delivery", type=Path, default=RESULTS / "delivery.json", metavar="FILE")
+    parser.add_argument("--compile", type=Path, default=RESULTS / "compile.json", metavar="FILE")
+    parser.add_argument("--docs", type=Path, default=ROOT / "docs", metavar="DIRECTORY")
+    arguments = parser.parse_args()
+    text = page(_read(arguments.delivery), _read(arguments.compile), arguments.docs)
+    (arguments.docs / "benchmarks.md").write_text(text)
+
+
+if __name__ == "__main__":
+    main()
