@@ -197,7 +197,7 @@ def test_the_verbs_of_the_history(small: Fleet) -> None:
     small.tandem("mark", str(candidate), "--remove")
     assert small.tandem("discard", str(candidate)) == f"configuration {candidate} is discarded\n"
     assert f"there is no configuration {candidate}" in small.tandem("diff", str(before), str(candidate), status=1)
-    pruned = small.json("prune", "--keep", "1")
+    pruned = small.json("prune", "--keep", "0")
     assert pruned["removed"]
     assert [entry["number"] for entry in history(small)["configurations"]] == [before]
     assert small.tandem("fsck") == "The store is sound.\n"
