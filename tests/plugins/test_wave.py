@@ -91,7 +91,7 @@ def test_one_that_is_away_stops_the_wave_before_it_begins(fleet: Fleet, task: Ta
     before = all_traces(fleet)
     with fleet.unplugged("South"):
         result = task("wave", **planned, steps=[step("West"), step("South")], status=4)
-    assert (result["done"], result["unreachable"]) == ([], ["South"])
+    assert (result["done"], result["away"]) == ([], ["South"])
     assert result["failures"].keys() == {"South"}
     assert counts(task.output)["South"]["unreachable"] == 1
     assert "West" not in counts(task.output), "nothing is told of a server that was not begun with"

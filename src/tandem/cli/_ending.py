@@ -23,7 +23,7 @@ def ending(results: dict[str, list[Json]], *, check: bool) -> list[str]:
     number, active = planned["number"], planned["active"]
     without = planned["plan"]["without"]
     if failed:
-        away = [server for wave in waves for server in wave["unreachable"]]
+        away = [server for wave in waves for server in wave["away"]]
         return [
             f"Stopped. {_servers(changed)} changed, {_names(failed)} failed.",
             f"Not on configuration {number}: {_names(pending)}. {_stays(active)}",

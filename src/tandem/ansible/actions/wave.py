@@ -166,7 +166,7 @@ class Wave:
             "changed": False,  # each server's own result says whether it has changed
             "done": [outcome.server for outcome in good],
             "failures": bad,
-            "unreachable": [outcome.server for outcome in outcomes if outcome.unreachable],
+            "away": [outcome.server for outcome in outcomes if outcome.unreachable],
             "postponed": [outcome.server for outcome in outcomes if outcome.result.get("postponed")],
             "changes": {outcome.server: brief(outcome.result) for outcome in good if outcome.result.get("changed")},
         }
