@@ -73,7 +73,7 @@ def _answer(request: Json, channel: Channel, afterwards: list[Callable[[], None]
         from . import health  # noqa: PLC0415  only when another server is about to be interrupted
 
         units = (State().manifest() or {"units": []})["units"]
-        return {"ill": health.complaints(units, request["instances"])}
+        return {"ill": health.complaints(units, request["instances"], settled=True)}
     if verb not in ("apply", "check"):
         raise Failure("request", f"{verb} is not a verb of this program; controller and server have different releases")
     return _change(request, channel, afterwards)

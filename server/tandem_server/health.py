@@ -9,6 +9,7 @@ from .failure import Failure
 from .units import GOOD, active_states, last_words
 
 PAUSE = 0.2  # seconds between two probes
+SETTLED = 3.0  # seconds: who asked an instance while it was away must have found another one before that goes too
 ACTIVE: Json = {"command": None, "timeout": 10}  # what is asked of a unit whose application declares no probe
 
 
@@ -28,8 +29,11 @@ def probe(unit: Json) -> None:
         time.sleep(PAUSE)
 
 
-def complaints(units: Iterable[Json], instances: Iterable[str]) -> Mapping[str, str]:
-    """Ask every unit of some instances once; return why an instance does not serve, of those that do not."""
+def complaints(units: Iterable[Json], instances: Iterable[str], *, settled: bool = False) -> Mapping[str, str]:
+    """Ask every unit of some instances once; return why an instance does not serve, of those that do not.
+
+    With `settled` one that has only just come back does not count yet.
+    """
     found = dict.fromkeys(instances, "is not on this server")
     for unit in units:
         name = unit["instance"]
@@ -37,7 +41,15 @@ def complaints(units: Iterable[Json], instances: Iterable[str]) -> Mapping[str, 
             continue
         state = active_states([unit["name"]]).get(unit["name"], "unknown")
         found[name] = _complaint(unit, state, time.monotonic() + (unit.get("health") or ACTIVE)["timeout"]) or ""
+        if settled and not found[name] and _age(unit["name"]) < SETTLED:
+            found[name] = "has only just come back"
     return {name: word for name, word in found.items() if word}
+
+
+def _age(name: str) -> float:
+    """Return for how many seconds a unit has been active."""
+    _, since = run(["systemctl", "show", "--property=ActiveEnterTimestampMonotonic", "--value", name])
+    return time.monotonic() - int(since.strip() or 0) / 1e6
 
 
 def _complaint(unit: Json, state: str, deadline: float) -> str | None:

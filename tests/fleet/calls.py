@@ -14,6 +14,7 @@ from tests.fleet.fleet import ACCESS, Answer, Fleet, Request, received
 
 PAUSE = 0.1  # seconds between two calls
 FIRST, IN_ALL = 1.0, 2.0  # seconds for the first engine, and for both
+GLANCE = 0.02  # seconds between two looks at an engine: a restart takes hardly more than a tenth of one
 
 
 @dataclass
@@ -33,18 +34,33 @@ class Calls:
     engines: tuple[str, str]
     accounts: list[str]
     made: list[Call] = field(default_factory=list)
+    silent: set[str] = field(default_factory=set)  # the engines that were seen not to answer
 
     @contextmanager
     def running(self) -> Iterator[Self]:
         """Make calls as long as the block lasts, and wait for the last answers."""
         secret, over = self.fleet.radius_secret.encode(), Event()
-        thread = Thread(target=self._work, args=(secret, over))
-        thread.start()
+        threads = [Thread(target=self._watch, args=(engine, secret, over)) for engine in self.engines]
+        threads.append(Thread(target=self._work, args=(secret, over)))
+        for thread in threads:
+            thread.start()
         try:
             yield self
         finally:
             over.set()
-            thread.join()
+            for thread in threads:
+                thread.join()
+
+    def _watch(self, engine: str, secret: bytes, over: Event) -> None:
+        """Ask one engine all the time for an account that there is not, and note when it does not answer."""
+        namespaces.enter(namespaces.controller(self.fleet.lab.name))
+        while not over.wait(GLANCE):
+            with selectors.DefaultSelector() as asked:
+                sent = self._send(asked, engine, "nobody", secret)
+                [key] = asked.get_map().values()
+                assert isinstance(key.fileobj, socket.socket)
+                if received(key.fileobj, time.monotonic() + FIRST / 2, secret, sent[engine]) is None:
+                    self.silent.add(engine)
 
     def _work(self, secret: bytes, over: Event) -> None:
         namespaces.enter(namespaces.controller(self.fleet.lab.name))
