@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -205,8 +206,8 @@ def test_the_verbs_of_the_history(small: Fleet) -> None:
     small.tandem("apply")
 
 
-def test_a_clone_of_a_stored_configuration_compiles_to_the_same_bytes(small: Fleet) -> None:
-    clone = small.directory.parent / "clone"
+def test_a_clone_of_a_stored_configuration_compiles_to_the_same_bytes(small: Fleet, tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
     small.tandem("clone", str(small.active()), str(clone))
     [kept] = [entry for entry in history(small)["configurations"] if entry["state"] == "active"]
     assert small.json("compile", "-i", str(clone))["digest"] == kept["digest"]
