@@ -59,7 +59,8 @@ def _router(lab: str, site: Site, topology: Topology) -> None:
     for number, interface in enumerate(site.interfaces):
         if f"br{number}" not in there:
             commands.append(f"link add br{number} type bridge")
-        commands.append(f"link set br{number} up")
+        # an address of its own: else it takes a port's, so another one whenever a server's cable is made anew
+        commands.append(f"link set br{number} address {mac(f'gateway of {site.name}', number)} up")
         commands += [
             f"addr replace {network.gateway}/{network.subnet.prefixlen} dev br{number}"
             for network in site.networks.values()
@@ -123,9 +124,9 @@ def boot_commands(lab: str, server: Server) -> list[list[str]]:
     return commands
 
 
-def mac(server: str, number: int) -> str:
+def mac(owner: str, number: int) -> str:
     """Return an interface's address, the same after every boot, as of a real card."""
-    return "02:" + hashlib.sha256(f"{server}/{number}".encode()).digest()[:5].hex(":")
+    return "02:" + hashlib.sha256(f"{owner}/{number}".encode()).digest()[:5].hex(":")
 
 
 def cable_commands(lab: str, server: Server, state: str) -> list[list[str]]:

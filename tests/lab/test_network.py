@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from lab import Lab, LabError, namespaces
@@ -17,6 +19,14 @@ def test_sites_reach_each_other_through_their_routers(lab: Lab) -> None:
     assert reaches(lab, "Beta", ALPHA)
     hops = lab.exec("Alpha", ["ping", "-c", "1", "-t", "1", BETA]).stdout
     assert "From 198.18.0.1 " in hops, f"the first hop is not the site's router: {hops}"
+
+
+def test_a_router_has_an_address_that_no_cable_lends_it(lab: Lab) -> None:
+    """A cable's goes away when its server is off, and the neighbours would look for the router in vain for a while."""
+    links = json.loads(run(["ip", "-json", "-n", namespaces.site(lab.name, "primary"), "link"]).stdout)
+    bridges = {link["ifname"]: link["address"] for link in links if link["ifname"].startswith("br")}
+    assert bridges.keys() >= {"br0"}
+    assert not set(bridges.values()) & {link["address"] for link in links if link["ifname"] not in bridges}
 
 
 def test_nothing_leads_out_of_the_lab(lab: Lab) -> None:
