@@ -19,11 +19,17 @@ settings.load_profile("tandem")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by their folder: tests/lab and tests/e2e need the lab, tests/prove are the matrix of faults."""
+    """Mark tests by their folder: tests/lab and tests/e2e need the lab, tests/prove are the matrix of faults.
+
+    Where tests run side by side, those of a file share one process, and so do all on the large example installation:
+    a process has its own labs.
+    """
     for item in items:
         folder = item.path.relative_to(ROOT / "tests").parts[0]
         if folder in {"e2e", "lab"}:
             item.add_marker(pytest.mark.lab)
+            large = "fresh_example" in getattr(item, "fixturenames", ())
+            item.add_marker(pytest.mark.xdist_group("example" if large else item.path.name))
         elif folder == "prove":
             item.add_marker(pytest.mark.prove)
 

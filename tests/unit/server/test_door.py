@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +39,7 @@ class Place:
         for name in ("AUTHORITY", "IDENTITY", "SERVING"):
             monkeypatch.setattr(wire, name, str(directory / f"{name.lower()}.pem"))
         monkeypatch.setattr(serving, "Answers", Asked)
+        monkeypatch.setattr(sys, "argv", [__file__])  # the program, of which the door looks whether it is still the same
         self.write("authority", identities.authority(SECRET, "test"))
         self.write("serving", identities.serving(SECRET, "test"))
         self.write("identity", identities.identity(SECRET, "test", "Alpha"))
@@ -160,9 +162,9 @@ def test_another_program_is_to_answer_when_this_one_was_replaced(
 ) -> None:
     program = tmp_path / "server.pyz"
     program.write_text("old")
-    monkeypatch.setattr(serving.sys, "argv", [str(program)])
     monkeypatch.setattr(serving, "IDLE", 300.0)
     place = Place(tmp_path, monkeypatch)
+    monkeypatch.setattr(sys, "argv", [str(program)])
     place.open()
     assert place.ask("turn")["server"] == "Alpha"
     program.write_text("a new one")
