@@ -39,7 +39,7 @@ class Place:
         for name in ("AUTHORITY", "IDENTITY", "SERVING"):
             monkeypatch.setattr(wire, name, str(directory / f"{name.lower()}.pem"))
         monkeypatch.setattr(serving, "Answers", Asked)
-        monkeypatch.setattr(sys, "argv", [__file__])  # the program, of which the door looks whether it is still the same
+        monkeypatch.setattr(sys, "argv", [__file__])  # the program, whose replacement the door looks for
         self.write("authority", identities.authority(SECRET, "test"))
         self.write("serving", identities.serving(SECRET, "test"))
         self.write("identity", identities.identity(SECRET, "test", "Alpha"))
