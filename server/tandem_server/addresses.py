@@ -34,7 +34,8 @@ def add(address: Json) -> None:
     with contextlib.suppress(OSError), open(f"/proc/sys/net/ipv4/conf/{interface}/promote_secondaries", "w") as file:
         file.write("1")
     name = f"{address['address']}/{address['prefix']}"
-    must(["ip", "address", "replace", name, "dev", interface], f"address {address['address']}")
+    # with the broadcast address that networkd would give it: one that lacks it, networkd would set again for ever
+    must(["ip", "address", "replace", name, "broadcast", "+", "dev", interface], f"address {address['address']}")
     announce(address["address"], interface)
 
 

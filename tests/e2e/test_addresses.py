@@ -45,6 +45,8 @@ def test_the_management_address_of_a_server_changes(example: Fleet) -> None:
     example.tandem("apply")
     assert "198.18.8.22" in example.addresses("Lambda")
     assert eventually(lambda: "198.18.8.12" not in example.addresses("Lambda"))
+    shown = json.loads(example.do("Lambda", "ip", "-json", "-4", "address", "show", "scope", "global"))
+    assert all("broadcast" in address for link in shown for address in link["addr_info"]), "or networkd spins"
     assert "198.18.8.22" in rules(example, "Beta")
     assert "198.18.8.12" not in rules(example, "Beta")
     assert name(example, "Lambda.servers") == "198.18.8.22"
