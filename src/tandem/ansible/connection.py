@@ -19,6 +19,7 @@ from tandem.errors import Failed
 
 # noticed within half a minute: a server that lost its power or its cable in the middle of a conversation
 KEEP_ALIVE = ("-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3")
+BECOME = ("become_user", "become_exe", "become_flags")
 NEW_CONNECTION = ("-o", "ControlMaster=no", "-o", "ControlPath=none")
 
 
@@ -41,13 +42,30 @@ class Connection:
         """Return the way to the same server at another of its addresses."""
         return Connection(self.server, copy.copy(self._plugin), address)
 
-    def argv(self, command: str, *, new: bool = False) -> list[bytes]:
+    def variables(self) -> dict[str, Any]:
+        """Return what another machine's inventory says of this server, but for keys; raise Failed where that is secret.
+
+        Address, port, user and become go along; which key is used, and what else ssh is told, is that machine's own.
+        """
+        become = self._plugin.become
+        if self.become_password or self._plugin.get_option("password"):
+            raise Failed(f"{self.server}: passwords stay on the controller; by site, ssh needs a key and sudo none")
+        found = {
+            "ansible_host": self.address,
+            "ansible_port": self._plugin.get_option("port"),
+            "ansible_user": self._plugin.get_option("remote_user"),
+            "ansible_become": bool(become),
+            **{f"ansible_{name}": become.get_option(name) for name in BECOME if become},
+        }
+        return {name: value for name, value in found.items() if value is not None}
+
+    def argv(self, command: str, *, new: bool = False, become: bool = True) -> list[bytes]:
         """Return the ssh command that runs a command on the server, with the rights that become gives.
 
         `new` asks for a connection of its own, not one that is shared and already open.
         """
-        if become := self._plugin.become:
-            command = become.build_become_command(command, self._plugin._shell)  # noqa: SLF001
+        if become and self._plugin.become:
+            command = self._plugin.become.build_become_command(command, self._plugin._shell)  # noqa: SLF001
         executable = self._plugin.get_option("ssh_executable")
         early = NEW_CONNECTION if new else ()
         try:
