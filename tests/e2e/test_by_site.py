@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from importlib import metadata
 
 import pytest
-from packaging.requirements import Requirement
 
 from tests.fleet.fleet import Fleet, eventually, failures, told
 
@@ -19,6 +18,7 @@ UNIT = "billing-engine@billing-3.service"
 BILLING_3 = "options/cluster_suite/billing_secondary/billing-3.yml"
 CONFIGURATION = "/etc/freeradius/billing-3/radiusd.conf"
 MORE = "billing_engine:\n  log:\n    accepted: true\n"
+NAME = re.compile(r"[\w.-]+")
 SECONDS = re.compile(r" \(?\d+(\.\d+)? s\)?")
 LEFT = "ls -d /dev/shm/tandem-* /tmp/tandem-* /tmp/ansible* /home/ansible/.ansible 2>/dev/null || true"
 
@@ -31,8 +31,10 @@ def distributions(*names: str) -> dict[str, metadata.Distribution]:
         distribution = metadata.distribution(pending.pop())
         if distribution.name not in found:
             found[distribution.name] = distribution
-            requirements = map(Requirement, distribution.requires or [])
-            pending += [each.name for each in requirements if not each.marker or each.marker.evaluate({"extra": ""})]
+            required = [each.partition(";") for each in distribution.requires or []]
+            pending += [
+                NAME.match(name)[0] for name, _, when in required if not re.search("extra|python_version <", when)
+            ]
     return found
 
 

@@ -25,7 +25,7 @@ from typing import Any
 
 import pytest
 
-from tandem.ansible.fanout import Job, Outcome
+from tandem.ansible.fanout import Job, Outcome, Tell
 from tandem.ansible.session import Loop
 from tandem.ansible.sites import part, wrapper
 from tandem.ansible.sites.by_site import BySite, split
@@ -109,6 +109,7 @@ class Site:
         self.ssh.write_text(SERVER.format(python=sys.executable, told=self.told))
         self.ssh.chmod(0o755)
         self.progress: list[tuple[str, str]] = []
+        self.tell: Tell = lambda server, step: self.progress.append((server, step))
         self.confirmed: list[tuple[str, str]] = []
         self.command: list[str] | None = None
         self.loop = Loop()
@@ -135,7 +136,7 @@ class Site:
 
         runners = dict.fromkeys(("Kappa", "Lambda", "My"), "Kappa")
         ways: Any = lambda runner: [Way(runner, "198.18.8.11", self.ssh, self.command)]  # noqa: E731
-        return Watched(self.loop, lambda server, step: self.progress.append((server, step)), runners, ways)
+        return Watched(self.loop, self.tell, runners, ways)
 
     def run(self, *jobs: Job, together: bool = False) -> dict[str, Outcome]:
         return {outcome.server: outcome for outcome in self.fan_out().run(list(jobs), together=together)}
@@ -150,6 +151,21 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     yield found
     found.loop.close()
     assert eventually(lambda: set(glob.glob(wrapper.PLACE + "*")) == before)
+    assert eventually(lambda: not plays()), plays()
+
+
+def plays() -> list[str]:
+    """Return the plays of runners that still run, of this test only."""
+    pids = subprocess.run(
+        ["pgrep", "-f", "ansible.*main.json"], stdout=subprocess.PIPE, text=True, check=False
+    ).stdout.split()
+    return [pid for pid in pids if marked_by_this(pid)]
+
+
+def marked_by_this(pid: str) -> bool:
+    with contextlib.suppress(OSError):
+        return f"TANDEM_TEST={os.getpid()}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    return False
 
 
 def test_a_site_s_runner_does_its_servers_and_the_controller_all_others(site: Site) -> None:
@@ -311,10 +327,19 @@ def test_a_runner_gives_up_a_controller_that_it_does_not_hear(site: Site, monkey
     """A cable was pulled: nothing says that the connection has ended."""
     source = inspect.getsource(wrapper)
     assert f"SILENCE = {part.SIGN_OF_LIFE * 3}" in source
-    monkeypatch.setattr(inspect, "getsource", lambda _: source.replace("SILENCE = 30.0", "SILENCE = 2.0"))
+    monkeypatch.setattr(inspect, "getsource", lambda _: source.replace("SILENCE = 30.0", "SILENCE = 5.0"))
+    monkeypatch.setattr(part, "SIGN_OF_LIFE", 0.5)
+    site.tell = lambda _server, _step: monkeypatch.setattr(part, "SIGN_OF_LIFE", 60.0)
     found = site.run(site.job("Lambda", "staging", "hang"))
     assert found["Lambda"].lost
-    assert "the controller is gone" in str(found["Lambda"].failed)
+    assert "its line to the controller has ended" in str(found["Lambda"].failed)
+
+
+def test_a_play_that_comes_too_late_to_hear_anything_ends(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That it has ended requires the fixture."""
+    source = inspect.getsource(wrapper)
+    monkeypatch.setattr(inspect, "getsource", lambda _: source.replace("SILENCE = 30.0", "SILENCE = 0.1"))
+    assert "runner Kappa: " in str(site.run(site.job("Lambda"))["Lambda"].failed)
 
 
 def test_passwords_stay_on_the_controller(site: Site) -> None:

@@ -1,7 +1,7 @@
 """Reach the servers of one site from its runner, and leave every decision to the controller.
 
 What happens goes to the controller as events of the play, which `ansible-runner` streams: each message is the result of
-one item. What the controller says comes as lines of JSON from a pipe. This runs where nothing but Ansible is installed.
+one item. What the controller says comes as lines of JSON. This runs where nothing but Ansible is installed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from tandem.errors import Failed, TandemError
 
 Json = dict[str, Any]
 LINES = "TANDEM_LINES"
-"""Names, in the environment, the pipe that brings the controller's lines."""
+"""Names, in the environment, the socket that brings the controller's lines."""
+ENDED = "its line to the controller has ended"
 
 
 class Gone(TandemError):
@@ -71,7 +72,7 @@ class Controller:
         """Take answers to whoever waits for them; raise Gone in the end."""
         while message := await _next(lines):
             self._asked.pop(message["id"]).set_result(message)
-        raise Gone("the controller is gone")
+        raise Gone(ENDED)
 
 
 async def _next(lines: asyncio.StreamReader) -> Json | None:
@@ -109,16 +110,15 @@ class AtSite(FanOut):
 
     async def work(self) -> None:
         """Say that this site is ready, do what the controller then asks for, and stop when it is gone."""
-        lines = asyncio.StreamReader(limit=LINE)
-        pipe = open(os.environ[LINES], "rb", buffering=0)  # noqa: ASYNC230, SIM115  closed with the transport
-        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(lines), pipe
-        )
+        try:
+            lines, line = await asyncio.open_unix_connection(os.environ[LINES], limit=LINE)
+        except OSError:
+            raise Gone(ENDED) from None
         try:
             self._controller.tell(event="ready")
             wanted = await _next(lines)
             if wanted is None:
-                raise Gone("the controller is gone")
+                raise Gone(ENDED)
             jobs = [self._job(each) for each in wanted["jobs"]]
             wave = Begin(self._controller) if wanted["together"] else None
             hearing = asyncio.create_task(self._controller.hear(lines))
@@ -129,7 +129,7 @@ class AtSite(FanOut):
                 working.cancel() if hearing.done() else hearing.cancel()
             await (hearing if hearing.done() else working)
         finally:
-            transport.close()
+            line.close()
 
     def _job(self, told: Json) -> Job:
         server: str = told["server"]

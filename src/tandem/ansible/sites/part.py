@@ -101,7 +101,7 @@ class Part:
             living = asyncio.create_task(self._line.live(parcel))
             loop = asyncio.get_running_loop()
             try:
-                said = await asyncio.to_thread(
+                failure, explanation = await asyncio.to_thread(
                     process_stream, read, lambda message: loop.call_soon_threadsafe(self._hear, message)
                 )
             finally:
@@ -110,9 +110,8 @@ class Part:
                 await _ended(process)
             await asyncio.wait((listening,), timeout=1)  # what ssh has started may keep it open
             listening.cancel()
-            return (self._ready and said) or explain(
-                complaints.decode(errors="replace"), process.returncode, way.address
-            )
+            text = complaints.decode(errors="replace").strip()
+            return failure or (not text and explanation) or explain(text, process.returncode, way.address)
 
     def _hear(self, message: Json) -> None:
         """Do what one message is about; a runner can speak of its own servers only."""
@@ -233,26 +232,26 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
             await process.wait()
 
 
-def process_stream(descriptor: int, hear: Callable[[Json], object]) -> str:
-    """Process what an ansible-runner worker writes to a pipe; return why its play did not end well, or nothing.
+def process_stream(descriptor: int, hear: Callable[[Json], object]) -> tuple[str, str]:
+    """Process what an ansible-runner worker writes to a pipe; return what failed in its play, and what in the stream.
 
     `hear` gets every message of the play: the result of an item.
     """
     import ansible_runner  # noqa: PLC0415  slow to load
 
-    said: list[str] = []
+    failures, explanations = [""], [""]
 
     def event(data: Json) -> bool:
         result = data.get("event_data", {}).get("res")
         if data["event"] == "runner_item_on_ok":
             hear(result)
         elif data["event"] in ("runner_on_failed", "runner_on_unreachable"):
-            said.append(str(result.get("msg")))
+            failures.append(str(result.get("msg")))
         return False
 
     def status(data: Json, **_: object) -> None:
         if explanation := data.get("job_explanation"):
-            said.append(explanation)
+            explanations.append(explanation)
 
     with tempfile.TemporaryDirectory(prefix="tandem-") as directory, os.fdopen(descriptor, "rb") as stream:
         ansible_runner.run(
@@ -264,4 +263,4 @@ def process_stream(descriptor: int, hear: Callable[[Json], object]) -> str:
             cancel_callback=lambda: False,
             quiet=True,
         )
-    return said[0] if said else ""
+    return failures[-1], explanations[-1]

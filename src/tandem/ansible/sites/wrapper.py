@@ -2,7 +2,7 @@
 
 The text of this file is what the controller runs there, by the system's own Python, with two arguments: the folder of
 ansible-runner and ansible-playbook, and a number. Standard input brings first so many bytes that `ansible-runner
-transmit` wrote, then lines for the play, which finds them in the pipe that TANDEM_LINES names. The controller sends a
+transmit` wrote, then lines for the play, which finds them at the socket that TANDEM_LINES names. The controller sends a
 line every few seconds, also when it has nothing to say.
 """
 
@@ -13,6 +13,7 @@ import os
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -56,8 +57,9 @@ def _sweep() -> None:
 def _play(directory: str, engine: str, size: int) -> int:
     """Let the worker work on what was transmitted; return its exit status."""
     lines = directory + "/lines"
-    os.mkfifo(lines, 0o600)
-    pipe = os.open(lines, os.O_RDWR | os.O_NONBLOCK)  # so its end is seen when, and only when, this process is gone
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(lines)
+    listener.listen(1)
     os.mkdir(directory + "/job", 0o700)
     with open(directory + "/parcel", "w+b") as parcel:
         while parcel.tell() < size:
@@ -80,9 +82,10 @@ def _play(directory: str, engine: str, size: int) -> int:
             start_new_session=True,
         )
     try:
-        _pass_on(pipe, os.pidfd_open(worker.pid))
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            _pass_on(listener, os.pidfd_open(worker.pid))
     finally:
-        os.close(pipe)
+        listener.close()
         try:
             worker.wait(GRACE)
         except subprocess.TimeoutExpired:
@@ -91,21 +94,33 @@ def _play(directory: str, engine: str, size: int) -> int:
     return worker.returncode
 
 
-def _pass_on(pipe: int, worker: int) -> None:
-    """Write what comes from the controller into the pipe, until the worker has ended or the controller is gone."""
+def _pass_on(listener: socket.socket, worker: int) -> None:
+    """Give the play what comes from the controller, until the worker has ended or the controller is gone.
+
+    Its end of the line ends with this function, and with this process.
+    """
+    play: socket.socket | None = None
     pending = b""
-    while True:
-        readable, writable, _ = select.select(
-            [worker, *([] if pending else [0])], [pipe] if pending else [], [], SILENCE
-        )
-        if worker in readable or not (readable or writable):
-            return
-        if pending:
-            pending = pending[os.write(pipe, pending) :]
-        else:
-            pending = os.read(0, 65536)
-            if not pending:
+    with contextlib.ExitStack() as connection:
+        while True:
+            reading: list[int | socket.socket] = [
+                worker,
+                *([] if play else [listener]),
+                *([] if play and pending else [0]),
+            ]
+            writing = [play] if play and pending else []
+            readable, writable, _ = select.select(reading, writing, [], SILENCE)
+            if worker in readable or not (readable or writable):
                 return
+            if listener in readable:
+                play = connection.enter_context(listener.accept()[0])
+            elif play and writable:
+                pending = pending[play.send(pending, socket.MSG_DONTWAIT) :]
+            else:
+                chunk = os.read(0, 65536)
+                if not chunk:
+                    return
+                pending += chunk
 
 
 if __name__ == "__main__":
