@@ -42,10 +42,17 @@ class Connection:
         """Return the way to the same server at another of its addresses."""
         return Connection(self.server, copy.copy(self._plugin), address)
 
-    def variables(self) -> dict[str, Any]:
-        """Return what another machine's inventory says of this server, but for keys; raise Failed where that is secret.
+    def as_user(self) -> Connection:
+        """Return the way to the same server with no more rights than the user has who logs in."""
+        plugin = copy.copy(self._plugin)
+        plugin.become = None
+        return Connection(self.server, plugin, self.address)
 
-        Address, port, user and become go along; which key is used, and what else ssh is told, is that machine's own.
+    def variables(self) -> dict[str, Any]:
+        """Return what the inventory of another machine has to say of this server.
+
+        That is address, port, user and become; keys, and what else ssh is told, are that machine's own. Raise Failed
+        where a password is needed.
         """
         become = self._plugin.become
         if self.become_password or self._plugin.get_option("password"):
@@ -59,13 +66,13 @@ class Connection:
         }
         return {name: value for name, value in found.items() if value is not None}
 
-    def argv(self, command: str, *, new: bool = False, become: bool = True) -> list[bytes]:
+    def argv(self, command: str, *, new: bool = False) -> list[bytes]:
         """Return the ssh command that runs a command on the server, with the rights that become gives.
 
         `new` asks for a connection of its own, not one that is shared and already open.
         """
-        if become and self._plugin.become:
-            command = self._plugin.become.build_become_command(command, self._plugin._shell)  # noqa: SLF001
+        if become := self._plugin.become:
+            command = become.build_become_command(command, self._plugin._shell)  # noqa: SLF001
         executable = self._plugin.get_option("ssh_executable")
         early = NEW_CONNECTION if new else ()
         try:

@@ -24,13 +24,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.playbook.play_context import PlayContext
 
+from tandem.ansible.connection import Connection, Connections
 from tandem.ansible.fanout import Job, Outcome, Tell
 from tandem.ansible.session import Loop
 from tandem.ansible.sites import part, wrapper
 from tandem.ansible.sites.by_site import BySite, split
 from tandem.ansible.sites.parcel import LIBRARY, lay_out, pack
-from tandem.errors import Failed
 from tests.fleet.fleet import eventually
 
 Json = dict[str, Any]
@@ -89,9 +91,11 @@ class Way:
     def variables(self) -> Json:
         return {"ansible_host": self.address, "ansible_ssh_executable": str(self._ssh), "ansible_become": False}
 
-    def argv(self, command: str, *, new: bool, become: bool) -> list[str]:
-        assert new
-        assert not become, "the engine needs no more rights than the user has"
+    def as_user(self) -> Way:
+        return self
+
+    def argv(self, command: str, *, new: bool) -> list[str]:
+        assert new, "nothing else ends this connection, or keeps it open"
         return self._command or ["sh", "-c", f"{command}; exit $?"]  # killed like ssh, the command goes on alone
 
     @contextlib.contextmanager
@@ -135,7 +139,7 @@ class Site:
                 site.confirmed.append((way.server, way.address))
 
         runners = dict.fromkeys(("Kappa", "Lambda", "My"), "Kappa")
-        ways: Any = lambda runner: [Way(runner, "198.18.8.11", self.ssh, self.command)]  # noqa: E731
+        ways: Any = {"Kappa": [Way("Kappa", "198.18.8.11", self.ssh, self.command)]}
         return Watched(self.loop, self.tell, runners, ways)
 
     def run(self, *jobs: Job, together: bool = False) -> dict[str, Outcome]:
@@ -342,11 +346,46 @@ def test_a_play_that_comes_too_late_to_hear_anything_ends(site: Site, monkeypatc
     assert "runner Kappa: " in str(site.run(site.job("Lambda"))["Lambda"].failed)
 
 
-def test_passwords_stay_on_the_controller(site: Site) -> None:
+class Hosts:
+    """The variables of an inventory, as Ansible has them."""
+
+    def __init__(self, **variables: Any) -> None:
+        self.variables = variables
+
+    def raw_get(self, server: str) -> Json:
+        return {"inventory_hostname": server, "ansible_host": "198.18.8.12", **self.variables}
+
+
+def connection(**variables: Any) -> Connection:
+    hosts: Any = Hosts(**variables)
+    return Connections(hosts, PlayContext(), DataLoader()).to("Lambda")
+
+
+def test_of_the_inventory_a_runner_gets_address_port_user_and_become() -> None:
+    own = {"ansible_ssh_private_key_file": "/home/me/.ssh/id", "ansible_ssh_common_args": "-F /home/me/config"}
+    assert connection(ansible_user="ansible", ansible_become=True, ansible_port=2222, **own).variables() == {
+        "ansible_host": "198.18.8.12",
+        "ansible_port": 2222,
+        "ansible_user": "ansible",
+        "ansible_become": True,
+        "ansible_become_user": "root",
+        "ansible_become_exe": "sudo",
+        "ansible_become_flags": "-H -S -n",
+    }
+
+
+def test_a_runner_is_worked_on_with_the_rights_of_the_user() -> None:
+    way = connection(ansible_become=True)
+    assert b"sudo" in b" ".join(way.argv("true"))
+    assert b"sudo" not in b" ".join(way.as_user().argv("true"))
+    assert b"sudo" in b" ".join(way.argv("true")), "the way itself is as it was"
+
+
+@pytest.mark.parametrize("name", ["ansible_password", "ansible_become_password"])
+def test_passwords_stay_on_the_controller(site: Site, name: str) -> None:
     job = site.job("Lambda")
-
-    def variables() -> Json:
-        raise Failed("Lambda: passwords stay on the controller")
-
-    job.ways[0].variables = variables  # type: ignore[method-assign]
-    assert "passwords stay on the controller" in str(site.run(job)["Lambda"].failed)
+    job.ways[:] = [connection(ansible_become=True, **{name: "a password"})]
+    found = site.run(job, site.job("My"))
+    assert "runner Kappa: Lambda: passwords stay on the controller" in str(found["Lambda"].failed)
+    assert "a password" not in str(found)
+    assert not found["My"].begun

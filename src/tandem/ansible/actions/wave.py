@@ -151,7 +151,8 @@ class Wave:
             return FanOut(self._context.loop, tell)
         found = {job.server: self._context.variable(job.server, RUNNER) for job in jobs}
         runners = {server: runner for server, runner in found.items() if runner}
-        return BySite(self._context.loop, tell, runners, lambda runner: self._ways(runner)[0])
+        ways = {runner: self._ways(runner)[0] for runner in {*runners.values()}}
+        return BySite(self._context.loop, tell, runners, ways)
 
     def run(self) -> Json:
         """Reach all servers and return how the wave went; every server's own result is reported beside."""

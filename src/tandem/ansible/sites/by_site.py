@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from tandem.ansible.connection import Connection
 from tandem.ansible.fanout import AT_ONCE, FanOut, Job, Tell
 from tandem.ansible.session import Loop
 from tandem.ansible.sites.part import Hooks, Part
 from tandem.ansible.together import Together
-
-Ways = Callable[[str], list[Connection]]
-"""Returns the ways to a server, in the order to try them."""
 
 
 def split(jobs: list[Job], runners: Mapping[str, str]) -> dict[str | None, list[Job]]:
@@ -33,7 +30,10 @@ def split(jobs: list[Job], runners: Mapping[str, str]) -> dict[str | None, list[
 class BySite(FanOut):
     """Run the jobs of each site on its runner; what becomes of every server comes out as if it were done here."""
 
-    def __init__(self, loop: Loop, tell: Tell, runners: Mapping[str, str], ways: Ways) -> None:
+    def __init__(
+        self, loop: Loop, tell: Tell, runners: Mapping[str, str], ways: Mapping[str, list[Connection]]
+    ) -> None:
+        """`runners` names for each server the runner of its site; `ways` to a runner are tried in order."""
         super().__init__(loop, tell)
         self._runners = runners
         self._ways = ways
@@ -44,5 +44,5 @@ class BySite(FanOut):
     async def _run(self, jobs: list[Job], wave: Together | None) -> None:
         parts = split(jobs, self._runners)
         hooks = Hooks(self._tell, lambda outcome: self._end(outcome, wave), self._confirm)
-        away = [Part(runner, self._ways(runner), part, wave, hooks).run() for runner, part in parts.items() if runner]
+        away = [Part(runner, self._ways[runner], part, wave, hooks).run() for runner, part in parts.items() if runner]
         await asyncio.gather(super()._run(parts.get(None, []), wave), *away)

@@ -12,12 +12,13 @@ import contextlib
 import inspect
 import json
 import os
+import shlex
 import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tandem.ansible.connection import Connection, remote_command
+from tandem.ansible.connection import Connection
 from tandem.ansible.conversation import explain
 from tandem.ansible.fanout import Job, Outcome, Tell, encode
 from tandem.ansible.sites import wrapper
@@ -28,6 +29,7 @@ from tandem.errors import Failed, TandemError
 Json = dict[str, Any]
 ENGINE = "/opt/tandem-runner/bin"
 """Where a runner has ansible-runner and ansible-playbook: an environment of Python, made beforehand."""
+PYTHON = ("/usr/bin/python3", "-ISB", "-c")
 SIGN_OF_LIFE = 10.0  # seconds between two lines to the runner; it waits for three of them
 ENDING = 15.0  # seconds for the runner to clean up when nobody needs it any more
 
@@ -77,12 +79,12 @@ class Part:
 
     async def _over(self, way: Connection, parcel: bytes) -> str:
         """Work over one way, and return why that ended."""
-        command = remote_command(inspect.getsource(wrapper), ENGINE, str(len(parcel)))
+        command = shlex.join([*PYTHON, inspect.getsource(wrapper), ENGINE, str(len(parcel))])
         read, write = os.pipe()
         with way.started() as startup:
             try:
                 process = await asyncio.create_subprocess_exec(
-                    *way.argv(command, new=True, become=False),
+                    *way.as_user().argv(command, new=True),
                     stdin=asyncio.subprocess.PIPE,
                     stdout=write,
                     stderr=asyncio.subprocess.PIPE,
