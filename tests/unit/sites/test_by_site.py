@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import glob
 import hashlib
-import inspect
 import io
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -150,11 +149,13 @@ class Site:
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """Return a site whose runner works with the engine of this environment; nothing stays behind on it."""
     monkeypatch.setattr(part, "ENGINE", str(Path(sys.executable).parent))
-    before = set(glob.glob(wrapper.PLACE + "*"))
+    place = tempfile.mkdtemp(prefix="tandem-test-", dir=Path(wrapper.PLACE).parent)
+    monkeypatch.setattr(part, "WRAPPER", part.WRAPPER.replace(wrapper.PLACE, f"{place}/site-"))
     found = Site(tmp_path)
     yield found
     found.loop.close()
-    assert eventually(lambda: set(glob.glob(wrapper.PLACE + "*")) == before)
+    assert eventually(lambda: not os.listdir(place))
+    Path(place).rmdir()
     assert eventually(lambda: not plays()), plays()
 
 
@@ -310,7 +311,7 @@ from pathlib import Path
 from tandem.ansible.sites import part
 from tests.unit.sites.test_by_site import Site
 
-part.ENGINE = str(Path(sys.executable).parent)
+part.ENGINE, part.WRAPPER = sys.argv[2:]
 site = Site(Path(sys.argv[1]))
 site.run(site.job("Lambda", "staging", "hang"))
 """
@@ -321,7 +322,8 @@ def test_nothing_stays_behind_when_the_controller_is_killed(site: Site, tmp_path
     directory = tmp_path / "controller"
     directory.mkdir()
     root = Path(__file__).parents[3]
-    with subprocess.Popen([sys.executable, "-c", CONTROLLER, directory], cwd=root) as controller:
+    argv = [sys.executable, "-c", CONTROLLER, directory, part.ENGINE, part.WRAPPER]
+    with subprocess.Popen(argv, cwd=root) as controller:
         assert eventually((directory / "told" / "Lambda").exists)
         controller.kill()
     assert site.run(site.job("Lambda"))["Lambda"].good
@@ -329,9 +331,8 @@ def test_nothing_stays_behind_when_the_controller_is_killed(site: Site, tmp_path
 
 def test_a_runner_gives_up_a_controller_that_it_does_not_hear(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cable was pulled: nothing says that the connection has ended."""
-    source = inspect.getsource(wrapper)
-    assert f"SILENCE = {part.SIGN_OF_LIFE * 3}" in source
-    monkeypatch.setattr(inspect, "getsource", lambda _: source.replace("SILENCE = 30.0", "SILENCE = 5.0"))
+    assert part.SIGN_OF_LIFE * 3 == wrapper.SILENCE
+    monkeypatch.setattr(part, "WRAPPER", part.WRAPPER.replace("SILENCE = 30.0", "SILENCE = 5.0"))
     monkeypatch.setattr(part, "SIGN_OF_LIFE", 0.5)
     site.tell = lambda _server, _step: monkeypatch.setattr(part, "SIGN_OF_LIFE", 60.0)
     found = site.run(site.job("Lambda", "staging", "hang"))
@@ -341,8 +342,7 @@ def test_a_runner_gives_up_a_controller_that_it_does_not_hear(site: Site, monkey
 
 def test_a_play_that_comes_too_late_to_hear_anything_ends(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """That it has ended requires the fixture."""
-    source = inspect.getsource(wrapper)
-    monkeypatch.setattr(inspect, "getsource", lambda _: source.replace("SILENCE = 30.0", "SILENCE = 0.1"))
+    monkeypatch.setattr(part, "WRAPPER", part.WRAPPER.replace("SILENCE = 30.0", "SILENCE = 0.1"))
     assert "runner Kappa: " in str(site.run(site.job("Lambda"))["Lambda"].failed)
 
 

@@ -30,6 +30,7 @@ Json = dict[str, Any]
 ENGINE = "/opt/tandem-runner/bin"
 """Where a runner has ansible-runner and ansible-playbook: an environment of Python, made beforehand."""
 PYTHON = ("/usr/bin/python3", "-ISB", "-c")
+WRAPPER = inspect.getsource(wrapper)
 SIGN_OF_LIFE = 10.0  # seconds between two lines to the runner; it waits for three of them
 ENDING = 15.0  # seconds for the runner to clean up when nobody needs it any more
 
@@ -79,7 +80,7 @@ class Part:
 
     async def _over(self, way: Connection, parcel: bytes) -> str:
         """Work over one way, and return why that ended."""
-        command = shlex.join([*PYTHON, inspect.getsource(wrapper), ENGINE, str(len(parcel))])
+        command = shlex.join([*PYTHON, WRAPPER, ENGINE, str(len(parcel))])
         read, write = os.pipe()
         with way.started() as startup:
             try:

@@ -32,14 +32,22 @@ def main() -> int:
             return 1
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(1))
-    _sweep()
-    directory = tempfile.mkdtemp(prefix=PLACE)
+    directory = _directory()
     try:
-        lock = os.open(directory, os.O_RDONLY)
-        fcntl.flock(lock, fcntl.LOCK_EX)
         return _play(directory, engine, size)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _directory() -> str:
+    """Make a directory and hold it as long as this process lives."""
+    gate = os.open(os.path.dirname(PLACE), os.O_RDONLY)
+    fcntl.flock(gate, fcntl.LOCK_EX)  # nobody sweeps between making and holding
+    _sweep()
+    directory = tempfile.mkdtemp(prefix=PLACE)
+    fcntl.flock(os.open(directory, os.O_RDONLY), fcntl.LOCK_EX)
+    os.close(gate)
+    return directory
 
 
 def _sweep() -> None:
