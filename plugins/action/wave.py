@@ -20,6 +20,7 @@ class ActionModule(ActionBase):
             "number": {"type": "int"},
             "digest": {"type": "str"},
             "run": {"type": "int", "required": True},
+            "by_site": {"type": "bool", "default": False},
             "steps": {"type": "list", "elements": "dict", "required": True},
         },
     }

@@ -25,6 +25,12 @@ options:
     description: The number of the run that holds the lease.
     type: int
     required: true
+  by_site:
+    description:
+      - Whether servers of a site that has a runner are reached from that runner, by ansible-runner, and not from here.
+      - What is reported of them is the same.
+    type: bool
+    default: false
   steps:
     description:
       - The servers, each with C(server), C(hold) (addresses not to be taken yet) and C(instances) (those

@@ -26,12 +26,16 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Describe servers in one place; exactly one site of an installation is primary."""
+    """Describe servers in one place; exactly one site of an installation is primary.
+
+    `runner` is the server from which the others of the site are reached in an apply by site, if there is one.
+    """
 
     name: str
     kind: Literal["primary", "secondary"]
     networks: Mapping[str, Network]
     origin: Origin
+    runner: str | None = None
 
     @property
     def management(self) -> Network:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address
 
 from tandem.applications import Application, Applications, Declaration
-from tandem.errors import Origin, Problems
+from tandem.errors import Origin, Problems, did_you_mean
 from tandem.installation import MANAGEMENT, Installation, Instance, Network, Server
 from tandem.options import Effective, Tree
 from tandem.source.read import INSTALLATION
@@ -31,6 +31,7 @@ def check(
     _alone(installation, applications, problems)
     _one_primary_site(installation, problems, complete=complete)
     if complete:
+        _runners(installation, problems)
         _numbers(installation, applications, problems)
         _required_applications(installation, applications, problems)
 
@@ -41,6 +42,15 @@ def _one_primary_site(installation: Installation, problems: Problems, *, complet
         problems.add(Origin(INSTALLATION), "no site is primary; exactly one must be")
     for site in primary[1:]:
         problems.add(site.origin, f"{site.name}: a second primary site, after {primary[0].name}; exactly one must be")
+
+
+def _runners(installation: Installation, problems: Problems) -> None:
+    """Check that the runner of a site is one of its servers."""
+    for site in installation.sites.values():
+        here = [server.name for server in installation.servers.values() if server.site is site]
+        if site.runner is not None and site.runner not in here:
+            hint = did_you_mean(site.runner, here)
+            problems.add(site.origin, f"{site.name}.runner: {site.runner} is not a server of this site{hint}")
 
 
 def _networks(installation: Installation, problems: Problems) -> None:

@@ -41,6 +41,8 @@ def test_the_list_has_addresses_and_how_to_connect(root: Path) -> None:
     assert len(variables) == 10
     assert variables["Alpha"]["ansible_host"] == "198.18.0.11"
     assert variables["Alpha"]["ansible_become"] is True
+    assert variables["Lambda"]["tandem_runner"] == "Kappa"
+    assert "tandem_runner" not in variables["Alpha"]
     assert json.loads(inventory(root, "-i", EXAMPLE, "--host", "Lambda"))["ansible_host"] == "198.18.8.12"
 
 

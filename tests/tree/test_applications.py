@@ -10,7 +10,7 @@ from tests.tree.walk import ROOT, files, label, load
 
 ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
 NAMES = {role.name for role in ROLES}
-EVERYBODY = {"servers", "controllers", "everyone"}
+EVERYBODY = {"servers", "controllers", "runner", "everyone"}
 # applications of the platform whose roles are not written yet: a role may already admit them as clients
 LATER = {"sip_processing_node", "sip_dispatching_node"}
 

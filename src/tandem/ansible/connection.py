@@ -19,6 +19,7 @@ from tandem.errors import Failed
 
 # noticed within half a minute: a server that lost its power or its cable in the middle of a conversation
 KEEP_ALIVE = ("-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3")
+BECOME = ("become_user", "become_exe", "become_flags")
 NEW_CONNECTION = ("-o", "ControlMaster=no", "-o", "ControlPath=none")
 
 
@@ -40,6 +41,30 @@ class Connection:
     def at(self, address: str) -> Connection:
         """Return the way to the same server at another of its addresses."""
         return Connection(self.server, copy.copy(self._plugin), address)
+
+    def as_user(self) -> Connection:
+        """Return the way to the same server with no more rights than the user has who logs in."""
+        plugin = copy.copy(self._plugin)
+        plugin.become = None
+        return Connection(self.server, plugin, self.address)
+
+    def variables(self) -> dict[str, Any]:
+        """Return what the inventory of another machine has to say of this server.
+
+        That is address, port, user and become; keys, and what else ssh is told, are that machine's own. Raise Failed
+        where a password is needed.
+        """
+        become = self._plugin.become
+        if self.become_password or self._plugin.get_option("password"):
+            raise Failed(f"{self.server}: passwords stay on the controller; by site, ssh needs a key and sudo none")
+        found = {
+            "ansible_host": self.address,
+            "ansible_port": self._plugin.get_option("port"),
+            "ansible_user": self._plugin.get_option("remote_user"),
+            "ansible_become": bool(become),
+            **{f"ansible_{name}": become.get_option(name) for name in BECOME if become},
+        }
+        return {name: value for name, value in found.items() if value is not None}
 
     def argv(self, command: str, *, new: bool = False) -> list[bytes]:
         """Return the ssh command that runs a command on the server, with the rights that become gives.

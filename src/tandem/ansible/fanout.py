@@ -82,12 +82,16 @@ class FanOut:
 
         With `together` nothing is asked of any server before all have been reached, or as many as are at once.
         """
-        running = self._loop.start(self._run(jobs, Together(min(len(jobs), AT_ONCE)) if together else None))
+        running = self._loop.start(self._run(jobs, Together(self._at_once(jobs)) if together else None))
         try:
             for _ in jobs:
                 yield self._next(running)
         finally:
             running.cancel()
+
+    def _at_once(self, jobs: list[Job]) -> int:
+        """Return how many servers are reached before any of them begins."""
+        return min(len(jobs), AT_ONCE)
 
     def _next(self, running: Future[None]) -> Outcome:
         while True:
@@ -103,11 +107,15 @@ class FanOut:
         async def one(job: Job) -> None:
             async with gate:
                 outcome = await self._reach(job, wave)
-            if wave and outcome.unreachable:
-                wave.away()
-            self._ended.put(outcome)
+            self._end(outcome, wave)
 
         await asyncio.gather(*(one(job) for job in jobs))
+
+    def _end(self, outcome: Outcome, wave: Together | None) -> None:
+        """Hand over what became of one server."""
+        if wave and outcome.unreachable:
+            wave.away()
+        self._ended.put(outcome)
 
     async def _reach(self, job: Job, wave: Together | None) -> Outcome:
         refusals = []

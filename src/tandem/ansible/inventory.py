@@ -15,6 +15,8 @@ from tandem.project import project_directory, roles_directory
 
 DIRECTORY = "tandem_installation"
 """The variable that says where an installation's files are, also in a copy of the inventory, as jobs of AWX get."""
+RUNNER = "tandem_runner"
+"""The variable of a server that names the runner of its site, where it has one."""
 
 
 def read_servers(path: Path) -> Installation:
@@ -31,6 +33,8 @@ def fill(inventory: InventoryData, installation: Installation, directory: Path) 
     for server in installation.servers.values():
         inventory.add_host(server.name)
         inventory.set_variable(server.name, "ansible_host", str(server.address))
+        if server.site.runner:
+            inventory.set_variable(server.name, RUNNER, server.site.runner)
         _join(inventory, server.site.name, server.name)
     for instance in installation.instances.values():
         for group in (instance.application, instance.cluster):

@@ -11,7 +11,7 @@ from tandem.options.lists import List
 if TYPE_CHECKING:
     from tandem.applications.load import Application
 
-WHOLE_GROUPS = ("servers", "controllers", "everyone")
+WHOLE_GROUPS = ("servers", "controllers", "runner", "everyone")
 """What a process may name as its clients beside applications."""
 
 RESERVED_SUITES = ("installation",)

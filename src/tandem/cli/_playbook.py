@@ -38,6 +38,8 @@ without_option = click.option(
     "--without", metavar="SERVER", multiple=True, help="Leave out a server that is away (may be repeated)."
 )
 
+by_site_option = click.option("--by-site", is_flag=True, help="Reach the servers of a site from its own runner.")
+
 
 def play(  # noqa: PLR0913
     verb: str,

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from tandem.cli._common import inventory_option, json_option, load_model
-from tandem.cli._playbook import play, server_options, without_option
+from tandem.cli._playbook import by_site_option, play, server_options, without_option
 
 
 @click.command(short_help="Bring the servers to the configuration.")
@@ -16,6 +16,7 @@ from tandem.cli._playbook import play, server_options, without_option
 @server_options
 @click.option("--plan", metavar="ID", help="Exactly this plan, as `tandem plan` named it.")
 @without_option
+@by_site_option
 @click.option("--check", is_flag=True, help="Change nothing; tell what would change.")
 @click.option("--diff", is_flag=True, help="Show the differences inside files too.")
 @click.option("-m", "--comment", metavar="TEXT", help="Why, for the history.")
@@ -30,6 +31,7 @@ def command(  # noqa: PLR0913, PLR0917
     plan: str | None,
     comment: str | None,
     *,
+    by_site: bool,
     check: bool,
     diff: bool,
     take_over: bool,
@@ -45,7 +47,8 @@ def command(  # noqa: PLR0913, PLR0917
     if number is None and plan is None:
         load_model(inventory)  # what is wrong with the source is said at once
     away = [*without] or None
-    variables = {"number": number, "plan": plan, "comment": comment, "take_over": take_over or None, "without": away}
+    variables = {"number": number, "plan": plan, "comment": comment, "without": away}
+    variables |= {"take_over": take_over or None, "by_site": by_site or None}
     play(
         "apply",
         inventory,

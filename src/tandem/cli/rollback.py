@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from tandem.cli._common import inventory_option, json_option
-from tandem.cli._playbook import play, server_options, without_option
+from tandem.cli._playbook import by_site_option, play, server_options, without_option
 
 
 @click.command(short_help="Make an older configuration active again.")
@@ -15,6 +15,7 @@ from tandem.cli._playbook import play, server_options, without_option
 @inventory_option
 @server_options
 @without_option
+@by_site_option
 @click.option("--check", is_flag=True, help="Change nothing; tell what would change.")
 @click.option("--diff", is_flag=True, help="Show the differences inside files too.")
 @click.option("-m", "--comment", metavar="TEXT", help="Why, for the history.")
@@ -27,6 +28,7 @@ def command(  # noqa: PLR0913
     vault_password_file: Path | None,
     comment: str | None,
     *,
+    by_site: bool,
     check: bool,
     diff: bool,
     as_json: bool,
@@ -35,7 +37,7 @@ def command(  # noqa: PLR0913
     play(
         "rollback",
         inventory,
-        {"number": number, "comment": comment, "without": [*without]},
+        {"number": number, "comment": comment, "without": [*without], "by_site": by_site or None},
         vault_password_file=vault_password_file,
         limit=limit,
         check=check,

@@ -61,10 +61,11 @@ class NetworkEntry(Frozen):
 
 
 class SiteEntry(Frozen):
-    """One site: servers in one place."""
+    """One site: servers in one place; in an apply by site its runner reaches the others."""
 
     kind: Literal["primary", "secondary"]
     networks: dict[str, NetworkEntry]
+    runner: str | None = None
 
 
 class ServerEntry(Frozen):

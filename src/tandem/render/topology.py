@@ -14,7 +14,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from tandem.applications import Listen, Process
 from tandem.errors import Problems
-from tandem.installation import Instance, Server
+from tandem.installation import Instance, Server, Site
 from tandem.model import Model
 
 EVERYONE = IPv4Network("0.0.0.0/0")
@@ -74,7 +74,7 @@ class Topology:
 
     def firewall(self, server: Server) -> list[Rule]:
         """Return the rules of one server, for its own processes first, then those of its instances by address."""
-        rules = list(self._rules(self._base, server.address, server.name, None))
+        rules = list(self._rules(self._base, server.address, server.name, None, self._runner(server.site)))
         for instance in self.on[server.name]:
             declaration = self._model.applications[instance.application].declaration
             rules += self._rules(declaration.processes, instance.address, instance.name, instance)
@@ -93,10 +93,16 @@ class Topology:
                 problems.add(origin, f"{name}: its firewall would shut out {who}; nothing could manage it any more")
 
     def _rules(
-        self, processes: Mapping[str, Process], address: IPv4Address, owner: str, instance: Instance | None
+        self,
+        processes: Mapping[str, Process],
+        address: IPv4Address,
+        owner: str,
+        instance: Instance | None,
+        runner: frozenset[Client] = frozenset(),
     ) -> Iterator[Rule]:
         for process_name, process in sorted(processes.items()):
-            sources = self._sources(process.clients, frozenset(self._optional(process, instance)))
+            optional = self._optional(process, instance) | (runner if "runner" in process.clients else set())
+            sources = self._sources(process.clients, frozenset(optional))
             for listen_name, listen in self._open(process, instance):
                 if sources:
                     comment = f"{owner} {process_name} {listen_name}"
@@ -121,6 +127,11 @@ class Topology:
         """Return the clients that an option adds to those declared."""
         networks = self._option(process.clients_option, instance) if process.clients_option else []
         return {Client(IPv4Network(str(network)), str(network)) for network in networks}  # type: ignore[attr-defined]
+
+    def _runner(self, site: Site) -> frozenset[Client]:
+        """Return the server that reaches the others of a site, if there is one."""
+        server = self._installation.servers.get(site.runner or "")
+        return frozenset({Client(IPv4Network(server.address), server.name)} if server else ())
 
     def _sources(self, names: tuple[str, ...], optional: frozenset[Client]) -> tuple[str, ...]:
         """Return every network that clients may come from, computed once for all processes that have the same."""

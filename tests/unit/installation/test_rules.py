@@ -25,6 +25,10 @@ CASES: list[tuple[str, str, list[str]]] = [
     ("application: web", "application: wbe", ["web: application wbe does not exist; did you mean web?"]),
     ("application: database", "application: databse",
      ["databases: application databse does not exist; did you mean database?"]),
+    ("    kind: secondary", "    kind: secondary\n    runner: Lamda",
+     ["secondary.runner: Lamda is not a server of this site; did you mean Lambda?"]),
+    ("    kind: secondary", "    kind: secondary\n    runner: Alpha",
+     ["secondary.runner: Alpha is not a server of this site"]),
     # names that cannot be, or are there twice
     (WEB, "1web: {server: Alpha, address: 198.18.1.31}",
      [('"1web" cannot be the name of an instance: begin with a letter, then use letters, digits, - and _ '

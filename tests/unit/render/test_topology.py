@@ -103,6 +103,17 @@ def test_everyone_and_controllers_are_networks(project: Project, word: str, addr
     assert rules(project, "Alpha")["engine-1 engined request"].sources == (address,)
 
 
+def test_the_runner_of_a_site_is_let_in_by_the_servers_of_its_site_only(project: Project) -> None:
+    before = rules(project, "Beta")["Beta sshd ssh"].sources
+    project.edit(INSTALLATION, "    kind: primary\n", "    kind: primary\n    runner: Gamma\n")
+    assert rules(project, "Beta")["Beta sshd ssh"].sources == before, "nothing that names no runner lets it in"
+    project.edit("roles/base/meta/application.yml", "[controllers, configuration_server]", "[controllers, runner]")
+    assert rules(project, "Beta")["Beta sshd ssh"].sources == ("198.18.0.13/32", "198.18.0.250/32")
+    there = "  there: {kind: secondary, networks: {management: {network: 198.18.8.0/24}}}\nservers:\n"
+    project.edit(INSTALLATION, "servers:\n", there + "  Delta: {site: there, address: 198.18.8.11}\n")
+    assert rules(project, "Delta")["Delta sshd ssh"].sources == ("198.18.0.250/32",)
+
+
 def test_a_network_swallows_what_lies_in_it(project: Project) -> None:
     project.edit("inventories/sample/options/installation.yml", "[198.18.0.250/32]", "[198.18.0.0/15]")
     assert rules(project, "Alpha")["engine-1 engined request"].sources == ("198.18.0.0/15",)

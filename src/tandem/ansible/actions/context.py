@@ -44,7 +44,8 @@ class Context:
             self.args.get("installation") or task_vars.get(DIRECTORY) or task_vars["inventory_dir"]
         )
         self._author: str | None = task_vars.get("awx_user_name")
-        self.connections = Connections(task_vars["hostvars"], action._play_context, action._loader)  # noqa: SLF001
+        self._hostvars = task_vars["hostvars"]
+        self.connections = Connections(self._hostvars, action._play_context, action._loader)  # noqa: SLF001
         self.loop = Loop()
 
     @property
@@ -72,6 +73,10 @@ class Context:
         """Say who is at work, for the lease and the history."""
         author = self._author or os.environ.get("TANDEM_AUTHOR") or getpass.getuser()
         return f"{author}@{socket.gethostname()}"
+
+    def variable(self, server: str, name: str) -> Any:
+        """Return a variable that the inventory gives a server; None where it does not."""
+        return (self._hostvars.raw_get(server) or {}).get(name)
 
     @contextlib.contextmanager
     def store(self) -> Iterator[Session]:

@@ -13,8 +13,10 @@ from tandem.ansible.actions.context import CONFIGURATION_SERVER, Context, rememb
 from tandem.ansible.availability import Guard
 from tandem.ansible.connection import Connection
 from tandem.ansible.fanout import FanOut, Job, Outcome, Tell, encode
+from tandem.ansible.inventory import RUNNER
 from tandem.ansible.reporting import Reporter
 from tandem.ansible.session import Session
+from tandem.ansible.sites.by_site import BySite
 from tandem.configuration import Configuration, compile_model
 from tandem.configuration.places import possible
 from tandem.configuration.store import StoredConfiguration
@@ -141,7 +143,16 @@ class Wave:
     def outcomes(self, tell: Tell, jobs: list[Job] | None = None) -> Iterator[Outcome]:
         """Reach all servers and yield what became of each, as soon as that is known."""
         jobs = self.jobs() if jobs is None else jobs
-        return FanOut(self._context.loop, tell).run(jobs, together=self._changes(jobs))
+        return self._fan_out(tell, jobs).run(jobs, together=self._changes(jobs))
+
+    def _fan_out(self, tell: Tell, jobs: list[Job]) -> FanOut:
+        """Return what reaches the servers: this controller, or where it is asked for the runners of their sites."""
+        if not self._context.args.get("by_site"):
+            return FanOut(self._context.loop, tell)
+        found = {job.server: self._context.variable(job.server, RUNNER) for job in jobs}
+        runners = {server: runner for server, runner in found.items() if runner}
+        ways = {runner: self._ways(runner)[0] for runner in {*runners.values()}}
+        return BySite(self._context.loop, tell, runners, ways)
 
     def run(self) -> Json:
         """Reach all servers and return how the wave went; every server's own result is reported beside."""
