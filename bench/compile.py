@@ -179,7 +179,7 @@ class Fleet:
             option = random.choice(options[: self.made.sizes.unions] if turn % 4 == 0 else options)
             environment = random.choice([None, *self.made.environments]) if option.environment else None
             wanted = naive.value((suite, cluster, name), application, option.dotted, environment)
-            effective = Values(stored.tree(), name).effective(environment, option.dotted)
+            effective = Values(stored, name).effective(environment, option.dotted)
             if effective is None or effective.value != wanted:
                 raise RuntimeError(f"{option.dotted} of {name} in {environment} is {effective}, and not {wanted}")
         return number

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tandem.configuration.bundle import Bundle, File, Link
 from tandem.configuration.canonical import Json, canonical
 from tandem.configuration.content import Content
-from tandem.configuration.values import Effective, Values
+from tandem.configuration.values import Effective, Values, application
 
 EMPTY: Json = {"applications": {}, "base": {}, "servers": {}, "instances": {}}
 
@@ -90,16 +90,27 @@ class FileChange:
         return any(isinstance(file, File) and file.secret for file in (self.old, self.new))
 
 
-def option_changes(old: Json, new: Json) -> list[OptionChange]:
+def option_changes(old: Content | None, new: Content) -> list[OptionChange]:
     """Return the options that change for instances that stay, by name; equal changes of several instances are one."""
+    if old is None:
+        return []
     grouped: dict[str, tuple[OptionChange, list[str]]] = {}
-    names = [name for name in sorted(new["instances"]) if name in old["instances"]]
-    for instance in [*([None] if old["applications"] else []), *names]:
+    for instance in [None, *_differing(old, new)]:
         for change in _changes_of(Values(old, instance), Values(new, instance)):
             key = canonical([change.option, change.environment, change.old, change.new, change.origin]).decode()
             grouped.setdefault(key, (change, []))[1].extend([instance] if instance else [])
     changes = [_with_instances(change, instances) for change, instances in grouped.values()]
     return sorted(changes, key=lambda each: (each.option, each.environment or "", each.instances))
+
+
+def _differing(old: Content, new: Content) -> Iterator[str]:
+    """Yield the instances that stay, and of which anything written or declared differs."""
+    before, after = old.tree(), new.tree()
+    applications = before["applications"].keys() & after["applications"].keys()
+    same = {name for name in applications if before["applications"][name] == after["applications"][name]}
+    for name in sorted(old.resolved.keys() & new.resolved.keys()):
+        if old.resolved[name] != new.resolved[name] or application(after, name) not in same:
+            yield name
 
 
 def _with_instances(change: OptionChange, instances: list[str]) -> OptionChange:

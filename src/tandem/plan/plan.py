@@ -159,7 +159,7 @@ def make(
     return Plan(
         old,
         new,
-        option_changes(*trees),
+        option_changes(old, new),
         instance_changes(*trees),
         addresses,
         server_changes(*trees),

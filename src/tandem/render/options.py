@@ -48,21 +48,19 @@ class Secrets:
 
 
 class Options:
-    """Effective options, read as `options.<module>.<group>.<option>`; an unknown one raises UnknownOption."""
+    """Effective options, read as `options.<module>.<group>.<option>`; an unknown one raises UnknownOption.
 
-    __slots__ = ("_declared", "_path", "_secrets", "_values")
+    Modules and groups are attributes once they have been asked for, so that templates find them again at once.
+    """
 
     def __init__(
-        self,
-        declared: Mapping[str, Option],
-        values: Mapping[str, Value],
-        secrets: Secrets,
-        path: tuple[str, ...] = (),
+        self, declared: Mapping[str, Option], values: Mapping[str, Value], secrets: Secrets, path: tuple[str, ...] = ()
     ) -> None:
         self._declared = declared
         self._values = values
         self._secrets = secrets
         self._path = path
+        self._prefix = "".join(f"{name}." for name in path)
 
     def __getattr__(self, name: str) -> object:
         if name.startswith("__"):
@@ -70,10 +68,11 @@ class Options:
         return self[name]
 
     def __getitem__(self, name: str) -> object:
-        path = (*self._path, name)
-        if len(path) < DEPTH:
-            return Options(self._declared, self._values, self._secrets, path)
-        dotted = ".".join(path)
+        if len(self._path) < DEPTH - 1:
+            inside = Options(self._declared, self._values, self._secrets, (*self._path, name))
+            self.__dict__[name] = inside
+            return inside
+        dotted = self._prefix + name
         try:
             return self._secrets.read(self._declared[dotted], self._values[dotted])
         except KeyError:
