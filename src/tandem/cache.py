@@ -9,13 +9,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import platform
 import stat
+import sys
 import time
 from collections.abc import Iterable
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
+
+import pydantic
+import yaml
 
 LARGEST = 2**30
 """Bytes of all entries together: when there are more, those that were used longest ago go, down to three quarters."""
@@ -31,7 +33,6 @@ class Cache:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._usable = _private(directory)
-        self._wrote = False
 
     def get(self, key: str) -> bytes | None:
         """Return what was put in under a key; None where there is nothing, or nothing intact."""
@@ -52,7 +53,6 @@ class Cache:
         """Keep something under a key, whoever else writes there at the same time; where it cannot be kept, do not."""
         if not self._usable:
             return
-        self._wrote = True
         path = self._path(key)
         writing = f"{path}.{os.getpid()}"
         try:
@@ -65,9 +65,7 @@ class Cache:
                 os.unlink(writing)
 
     def prune(self) -> None:
-        """Remove what was used longest ago, if this process has written something and there is too much now."""
-        if not self._wrote:
-            return
+        """Remove what was used longest ago, if there is too much."""
         with contextlib.suppress(OSError):
             found = [(entry.stat(), entry) for entry in os.scandir(self._directory)]
             entries = [(status.st_mtime, status.st_size, entry) for status, entry in found if len(entry.name) == NAME]
@@ -121,10 +119,9 @@ def content(folders: Iterable[Path]) -> bytes:
 
 @cache
 def program() -> bytes:
-    """Return a digest of this program, and of what else decides which bytes it makes."""
-    made_by = [platform.python_version(), *(version(name) for name in ("jinja2", "pydantic", "pyyaml", "cryptography"))]
-    here = content([Path(__file__).parent])
-    return hashlib.sha256("\0".join(made_by).encode() + here).digest()
+    """Return a digest of this program, and of what it reads sources with."""
+    made_by = f"{sys.version} {pydantic.VERSION} {yaml.__version__}"
+    return hashlib.sha256(made_by.encode() + content([Path(__file__).parent])).digest()
 
 
 def _private(directory: Path) -> bool:

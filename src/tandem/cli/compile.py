@@ -27,12 +27,13 @@ def command(inventory: str | None, output: Path | None, vault_password_file: Pat
     """
     configuration = compile_model(outline_model(inventory), decryption(vault_password_file))
     number = _store(configuration, output) if output else None
+    bundles = [configuration.bundle(server) for server in configuration.bundles]
     facts = {
         "installation": configuration.installation,
         "digest": configuration.digest,
         "servers": len(configuration.bundles),
-        "files": sum(len(configuration.bundle(server).files) for server in configuration.bundles),
-        "units": sum(len(configuration.bundle(server).units) for server in configuration.bundles),
+        "files": sum(len(bundle.files) for bundle in bundles),
+        "units": sum(len(bundle.units) for bundle in bundles),
     }
     if as_json:
         print_json({**facts, "number": number, "unreadable": configuration.unreadable})

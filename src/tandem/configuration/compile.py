@@ -88,7 +88,7 @@ class Configuration:
         """Return the bytes of that digest."""
         return self.blobs[name]
 
-    @property
+    @cached_property
     def secret_blobs(self) -> frozenset[str]:
         """Name the blobs with secrets in clear: the files of bundles that are marked secret."""
         files = [file for server in self.bundles for file in self.bundle(server).files if isinstance(file, File)]

@@ -170,8 +170,11 @@ def server_changes(old: Json, new: Json) -> list[ServerChange]:
     return changes
 
 
-def address_changes(old: Mapping[str, Bundle], new: Mapping[str, Bundle]) -> list[AddressChange]:
-    """Return the service addresses that leave a server or come to one, in order of their text."""
+def address_changes(old: Mapping[str, Content], new: Mapping[str, Content]) -> list[AddressChange]:
+    """Return the service addresses that leave a server or come to one, in order of their text.
+
+    `old` and `new` map servers to what they are on.
+    """
     before, after = _holders(old), _holders(new)
     return [
         AddressChange(address, before.get(address), after.get(address))
@@ -180,8 +183,19 @@ def address_changes(old: Mapping[str, Bundle], new: Mapping[str, Bundle]) -> lis
     ]
 
 
-def _holders(bundles: Mapping[str, Bundle]) -> dict[str, str]:
-    return {address.address: name for name, bundle in sorted(bundles.items()) for address in bundle.addresses}
+def _holders(contents: Mapping[str, Content]) -> dict[str, str]:
+    """Map service addresses to the servers that hold them; the management address of a server is none."""
+    on: dict[int, dict[str, list[str]]] = {}
+    found = {}
+    for server, content in sorted(contents.items()):
+        if id(content) not in on:
+            on[id(content)] = {}
+            for entry in content.tree()["instances"].values():
+                on[id(content)].setdefault(entry["server"], []).append(entry["address"])
+        management = content.tree()["servers"][server]["address"]
+        here = on[id(content)].get(server, ())
+        found.update({address: server for address in here if address != management})
+    return found
 
 
 def file_changes(server: str, old: Bundle | None, new: Bundle) -> list[FileChange]:

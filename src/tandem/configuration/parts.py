@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
 
+import jinja2
+
 from tandem import cache, server_program
 from tandem.configuration.bundle import Link, from_json
 from tandem.configuration.bundles import Bundles, described
@@ -55,7 +57,8 @@ class Parts:
             self._model.check()
         found |= {name: part for name in unmade if (part := self._made(name)) is not None}
         self._problems.raise_if_any()
-        self._cache.prune()
+        if len(self._kept) < len(servers):
+            self._cache.prune()
         return {name: found[name] for name in servers}
 
     def _share(self, servers: list[str]) -> Iterator[tuple[str, bytes]]:
@@ -76,7 +79,7 @@ class Parts:
         """Return the part of a server; None where something is wrong with it, which is noted."""
         before = len(self._problems)
         part = self._kept.get(server) or self._without_password.part(server)
-        if len(self._problems) == before and server not in self._kept:
+        if not self._problems and server not in self._kept:
             self._keep(server, part)
         if not self._whole(part):
             part = self._with_password.completed(server, part)
@@ -113,7 +116,7 @@ class Parts:
         """Return a digest of what every part depends on, beside the program."""
         files = self._model.source.files
         said = [files.get(path, b"") for path in (INSTALLATION, option_file(()))]
-        return cache.key(self._model.roles, digest(server_program.build()), *said)
+        return cache.key(jinja2.__version__, self._model.roles, digest(server_program.build()), *said)
 
     @cached_property
     def _places(self) -> dict[str, str]:

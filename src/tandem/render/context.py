@@ -35,6 +35,7 @@ class Contexts:
             name: InstanceView(instance, self._servers[instance.server.name], self)
             for name, instance in sorted(model.installation.instances.items())
         }
+        self._peers: dict[str, list[InstanceView]] = {}
         self._installation = self._whole()
 
     def begin(self) -> None:
@@ -91,7 +92,9 @@ class Contexts:
         if application not in self._model.applications:
             hint = did_you_mean(application, self._model.applications)
             raise UnknownName(f"peers({application!r}): there is no such application{hint}")
-        return [self._instances[instance.name] for instance in self._topology.of[application]]
+        if application not in self._peers:
+            self._peers[application] = [self._instances[instance.name] for instance in self._topology.of[application]]
+        return self._peers[application]
 
     def _of_server(self, name: str) -> dict[str, object]:
         server = self._servers[name]

@@ -60,23 +60,23 @@ class Options:
         self._values = values
         self._secrets = secrets
         self._path = path
-        self._prefix = "".join(f"{name}." for name in path)
+        self._prefix = ".".join((*path, ""))
 
     def __getattr__(self, name: str) -> object:
-        if name.startswith("__"):
+        if name[:2] == "__":
             raise AttributeError(name)
-        return self[name]
-
-    def __getitem__(self, name: str) -> object:
         if len(self._path) < DEPTH - 1:
             inside = Options(self._declared, self._values, self._secrets, (*self._path, name))
             self.__dict__[name] = inside
             return inside
         dotted = self._prefix + name
-        try:
-            return self._secrets.read(self._declared[dotted], self._values[dotted])
-        except KeyError:
-            raise UnknownOption(f"options.{dotted} is not declared{did_you_mean(dotted, self._declared)}") from None
+        value = self._values.get(dotted)
+        if value is None:
+            raise UnknownOption(f"options.{dotted} is not declared{did_you_mean(dotted, self._declared)}")
+        return self._secrets.read(self._declared[dotted], value)
+
+    def __getitem__(self, name: str) -> object:
+        return getattr(self, name)
 
     def __str__(self) -> str:
         raise UnknownOption(f"{'.'.join(('options', *self._path))} is not an option; write options.module.group.option")

@@ -6,7 +6,15 @@ import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
-from jinja2 import BaseLoader, BytecodeCache, Environment, StrictUndefined, TemplateNotFound, TemplateSyntaxError
+from jinja2 import (
+    BaseLoader,
+    BytecodeCache,
+    Environment,
+    StrictUndefined,
+    TemplateNotFound,
+    TemplateSyntaxError,
+    __version__,
+)
 from jinja2.bccache import Bucket
 
 from tandem import cache
@@ -46,7 +54,7 @@ class Bytecode(BytecodeCache):
         self._cache.put(self._key(bucket), bucket.bytecode_to_string())
 
     def _key(self, bucket: Bucket) -> str:
-        return cache.key("template", bucket.key, bucket.checksum)
+        return cache.key("template", __version__, bucket.key, bucket.checksum)
 
 
 class Templates:
