@@ -49,13 +49,13 @@ class Resolved:
         """Return the values of one instance, and whether any is of a secret."""
         tree, before = self._model.tree, self._secrets
         declared, own = tree.options(instance), tree.effective(instance)
-        environments = {}
+        named, environments = tree.named(instance), {}
         for name in self._model.installation.environments:
-            if names := tree.names_set(instance, name):
+            if name in named:
                 inside = tree.effective(instance, name)
-                environments[name] = self._values(declared, {each: inside[each] for each in names}, own)
+                environments[name] = self._values(declared, {each: inside[each] for each in named[name]}, own)
         values = {
-            "options": self._values(declared, {name: own[name] for name in tree.names_set(instance)}),
+            "options": self._values(declared, {name: own[name] for name in named.get(None, ())}),
             "environments": {name: values for name, values in environments.items() if values},
         }
         return values, self._secrets > before
@@ -102,7 +102,7 @@ class Resolved:
     def _plain(self, option: Option, value: Value) -> object:
         if isinstance(value.value, Secret):
             return self._salted(option, value.value)
-        return "" if option.secret else option.type.plain(value.value)
+        return option.type.plain(value.value)
 
     def _salted(self, option: Option, secret: Secret) -> str | None:
         """Return a digest that only tells whether a secret changed; None without a password.

@@ -100,11 +100,14 @@ class Tree:
             for application, options in self.nodes.options.items()
         }
 
-    def names_set(self, instance: str, environment: str | None = None) -> set[str]:
-        """Return the options that any level sets for an instance, in Global or for an environment."""
+    def named(self, instance: str) -> Mapping[str | None, set[str]]:
+        """Map each set (None: Global) to the options that any level sets in it for an instance."""
         place, application = self._places[instance]
-        sets = (self.layers.get(place[:depth], {}).get(application, {}) for depth in range(len(place) + 1))
-        return {name for each in sets for name in each.get(environment, ())}
+        found: dict[str | None, set[str]] = {}
+        for depth in range(len(place) + 1):
+            for name, values in self.layers.get(place[:depth], {}).get(application, {}).items():
+                found.setdefault(name, set()).update(values)
+        return found
 
     def application(self, instance: str) -> str:
         """Name the application of an instance."""

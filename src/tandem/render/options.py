@@ -35,9 +35,7 @@ class Secrets:
         return self._decrypt is not None
 
     def read(self, option: Option, value: Value) -> object:
-        """Return an option's plain value, noting a secret; raise InputRefused where it is not allowed."""
-        if not isinstance(value.value, Secret):
-            return value.value
+        """Return an option's secret, noting that it was read; raise InputRefused where it is not allowed."""
         self.touched.add(option.dotted)
         if self._decrypt is None:
             return UNREADABLE
@@ -63,17 +61,22 @@ class Options:
         self._prefix = ".".join((*path, ""))
 
     def __getattr__(self, name: str) -> object:
-        if name[:2] == "__":
-            raise AttributeError(name)
-        if len(self._path) < DEPTH - 1:
-            inside = Options(self._declared, self._values, self._secrets, (*self._path, name))
-            self.__dict__[name] = inside
-            return inside
-        dotted = self._prefix + name
-        value = self._values.get(dotted)
+        value = self._values.get(self._prefix + name)
         if value is None:
+            return self._inside(name)
+        plain: object = value.value
+        return self._secrets.read(self._declared[self._prefix + name], value) if isinstance(plain, Secret) else plain
+
+    def _inside(self, name: str) -> Options:
+        """Return a module or a group."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if len(self._path) == DEPTH - 1:
+            dotted = self._prefix + name
             raise UnknownOption(f"options.{dotted} is not declared{did_you_mean(dotted, self._declared)}")
-        return self._secrets.read(self._declared[dotted], value)
+        inside = Options(self._declared, self._values, self._secrets, (*self._path, name))
+        self.__dict__[name] = inside
+        return inside
 
     def __getitem__(self, name: str) -> object:
         return getattr(self, name)

@@ -62,7 +62,7 @@ class Node:
     @property
     def broken(self) -> bool:
         """Tell whether this or anything in it has been reported as unreadable."""
-        if isinstance(self.value, dict | list):
+        if isinstance(self.value, (dict, list)):
             return any(child.broken for child in self.children())
         return self.value is BROKEN
 

@@ -141,7 +141,7 @@ class _Builder:
         """Read the entries of a mapping up to its end; of two with the same key the second is reported."""
         entries: dict[str, Node] = {}
         while not isinstance(event := self.next(), yaml.MappingEndEvent):
-            origin = self.origin(event)
+            origin = Origin(self.path, event.start_mark.line + 1)
             name = event.value if _plain(event) else self.key(event, origin)
             value = self.node(self.next(), origin)
             if name is None:
