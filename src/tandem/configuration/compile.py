@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 
@@ -102,20 +102,45 @@ def compile_model(model: Model, decrypt: Decrypt | None) -> Configuration:
     """
     decrypt = cache(decrypt) if decrypt else None
     parts = Parts(model, decrypt).of_all()
-    blobs: dict[str, bytes] = {}
-
-    def keep(data: bytes) -> str:
-        name = digest(data)
-        blobs[name] = data
-        return name
-
+    blobs = Blobs()
+    blobs.put(server_program.build())  # which is on every server, and in no part
     for part in parts.values():
-        blobs |= part.contents
-    keep(server_program.build())  # which is on every server, and in no part
-    source = {path: keep(data) for path, data in model.source.files.items()}
+        blobs.hold(part.blobs)
+    source = {path: blobs.put(data) for path, data in model.source.files.items()}
     batches = {name: batch for part in parts.values() for name, batch in part.batches.items()}
-    tree = keep(canonical(Resolved(model, decrypt).tree(batches)))
-    values = {name: keep(data) for part in parts.values() for name, data in part.values.items()}
-    bundles = {server: keep(part.bundle) for server, part in parts.items()}
+    tree = blobs.put(canonical(Resolved(model, decrypt).tree(batches)))
+    values = {name: value for part in parts.values() for name, value in part.values.items()}
+    bundles = {server: part.bundle for server, part in parts.items()}
     unreadable = {server: dict(part.unreadable) for server, part in parts.items() if part.unreadable}
     return Configuration(record(model.installation.name, source, tree, values, bundles, unreadable), blobs)
+
+
+class Blobs(Mapping[str, bytes]):
+    """All blobs of a configuration, by digest; those of parts that are kept are read when they are asked for."""
+
+    def __init__(self) -> None:
+        self._own: dict[str, bytes] = {}
+        self._holders: dict[str, Mapping[str, bytes]] = {}
+
+    def put(self, data: bytes) -> str:
+        """Take a blob and return its digest."""
+        name = digest(data)
+        self._own[name] = data
+        self._holders[name] = self._own
+        return name
+
+    def hold(self, blobs: Mapping[str, bytes]) -> None:
+        """Take blobs that somebody else holds."""
+        self._holders.update(dict.fromkeys(blobs, blobs))
+
+    def __getitem__(self, name: str) -> bytes:
+        return self._holders[name][name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._holders
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._holders)
+
+    def __len__(self) -> int:
+        return len(self._holders)

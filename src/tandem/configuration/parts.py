@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import jinja2
 
@@ -51,7 +51,12 @@ class Parts:
         if unmade:
             self._without_password.refuse_shut_out()
         if len(unmade) >= WORTH_SHARING and (processes := _processors()) > 1:
-            found |= {name: decoded(data) for name, data in shared(self._share, unmade, processes)}
+            heads: dict[str, bytes] = {}
+            for name, data in shared(self._share, unmade, processes):
+                if name in heads:
+                    found[name] = decoded(heads.pop(name), partial(bytes, data))
+                else:
+                    heads[name] = data
             unmade = [name for name in unmade if name not in found]
         if not self._sound(unmade):
             self._model.check()
@@ -66,7 +71,8 @@ class Parts:
         if self._sound(servers):
             for name in servers:
                 if (part := self._made(name)) is not None:
-                    yield name, part.encoded()
+                    yield name, part.head
+                    yield name, part.body
 
     def _sound(self, servers: Iterable[str]) -> bool:
         return self._model.sound(name for name in servers if name not in self._kept)
@@ -95,14 +101,22 @@ class Parts:
 
     def _from_cache(self, server: str) -> Part | None:
         """Return what was made from the same content earlier, if every instance that was asked says the same."""
-        data = self._cache.get(self._key(server))
-        part = None if data is None else decoded(data)
+        key = self._key(server)
+        head = self._cache.get(key)
+        part = None if head is None else decoded(head, partial(self._body, key, server))
         return part if part is not None and part.as_read == self._as_read(part.read) else None
+
+    def _body(self, key: str, server: str) -> bytes:
+        """Return the blobs of a part that is kept; make them again where they have gone since, or are damaged."""
+        body = self._cache.get(cache.key("body", key))
+        return self._without_password.part(server).body if body is None else body
 
     def _keep(self, server: str, part: Part) -> None:
         others = sorted(set(part.read) - {instance.name for instance in self._model.on.get(server, ())})
         kept = replace(part, read=others, as_read=self._as_read(others))
-        self._cache.put(self._key(server), kept.encoded())
+        key = self._key(server)
+        self._cache.put(cache.key("body", key), kept.body)
+        self._cache.put(key, kept.head)
 
     def _key(self, server: str) -> str:
         own = (self._places[instance.name] for instance in self._model.on.get(server, ()))
@@ -144,35 +158,34 @@ class _Maker:
         rendered = self._renderer.server(server)
         read = sorted(self._renderer.read)
         bundle, contents = self._bundles.of(self._model.installation.servers[server], rendered)
-        values, sealed, batches = {}, [], {}
+        values: dict[str, bytes] = {}
+        sealed: list[str] = []
+        batches: dict[str, int] = {}
         for instance in self._model.on.get(server, ()):
-            values[instance.name], secret = self._resolved.values(instance.name)
+            found, secret = self._resolved.values(instance.name)
+            values[instance.name] = canonical(found)
             if secret:
                 sealed.append(instance.name)
             if (batch := self._resolved.batch(instance)) is not None:
                 batches[instance.name] = batch
         unreadable = {file.path: list(file.unreadable) for file in rendered if file.unreadable}
-        encoded = {name: canonical(each) for name, each in values.items()}
-        return Part(bundle.encoded(), contents, encoded, batches, unreadable, sealed, read, "")
+        part = Part("", {}, batches, unreadable, sealed, read, "", {})
+        return part.with_blobs(bundle=bundle.encoded(), contents=contents, values=values)
 
     def completed(self, server: str, part: Part) -> Part:
         """Return a part with what was left open in it for want of a password."""
-        contents = dict(part.contents)
+        contents: dict[str, bytes] = {}
         files = {file.path: described(file, contents) for file in self._renderer.server(server, part.unreadable)}
-        bundle = from_json(json.loads(part.bundle))
+        bundle = from_json(json.loads(part.blobs[part.bundle]))
         whole = replace(
             bundle,
             files=tuple(file if isinstance(file, Link) else files.get(file.path, file) for file in bundle.files),
         )
         values = {name: canonical(self._resolved.values(name)[0]) for name in part.sealed}
-        return replace(
-            part,
-            bundle=whole.encoded(),
-            contents=contents,
-            values={**part.values, **values},
-            unreadable={},
-            sealed=[],
-        )
+        open_ = {part.bundle, *(part.values[name] for name in part.sealed)}
+        kept = {name: data for name, data in part.blobs.items() if name not in open_}
+        complete = replace(part, unreadable={}, sealed=[], blobs=kept)
+        return complete.with_blobs(bundle=whole.encoded(), contents=contents, values=values)
 
 
 def _processors() -> int:

@@ -64,7 +64,7 @@ def read(directory: Path, problems: Problems) -> Source:
     options = _option_files(directory, problems)
     files = {}
     for path in (INSTALLATION, *options):
-        content = _content(directory / path, path if path != INSTALLATION else str(directory / path), problems)
+        content = _content(f"{directory}/{path}", path if path != INSTALLATION else str(directory / path), problems)
         if content is not None:
             files[path] = content
     return Source(directory, files, options, problems)
@@ -94,7 +94,7 @@ def read_yaml(file: Path, path: str, problems: Problems) -> Node | None:
     return None if content is None else parse(content, path, problems)
 
 
-def _content(file: Path, path: str, problems: Problems) -> bytes | None:
+def _content(file: str | Path, path: str, problems: Problems) -> bytes | None:
     """Return the bytes of a regular file, or say why there are none."""
     try:
         mode = os.stat(file).st_mode
@@ -104,7 +104,7 @@ def _content(file: Path, path: str, problems: Problems) -> bytes | None:
         is_what = "is a directory; a file belongs here" if stat.S_ISDIR(mode) else "is not a regular file"
         problems.add(Origin(path), is_what)
     except FileNotFoundError:
-        problems.add(Origin(path), "does not exist" + (", it is a link to nothing" if file.is_symlink() else ""))
+        problems.add(Origin(path), "does not exist" + (", it is a link to nothing" if os.path.islink(file) else ""))
     except OSError as error:
         problems.add(Origin(path), f"cannot be read: {os.strerror(error.errno or 0)}")
     return None

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from tandem import cache, server_program
 from tandem.configuration import Configuration, compile_model, parts
+from tandem.configuration.canonical import digest
 from tandem.configuration.part import Part, decoded
 from tandem.errors import InputRefused
 from tandem.model import outline
@@ -262,18 +264,34 @@ def test_several_programs_can_use_the_cache_at_once(project: Project) -> None:
 
 
 @given(
-    st.builds(
-        Part,
-        st.binary(),
-        *[st.dictionaries(st.text(), st.binary())] * 2,
-        st.dictionaries(st.text(), st.integers(1, 9)),
-        st.dictionaries(st.text(), st.lists(st.text())),
-        *[st.lists(st.text())] * 2,
-        st.text(),
-    )
+    st.dictionaries(st.text(), st.text()),
+    st.dictionaries(st.text(), st.integers(1, 9)),
+    st.dictionaries(st.text(), st.lists(st.text())),
+    st.lists(st.text()),
+    st.lists(st.binary()),
 )
-def test_a_part_reads_back_as_it_was_written(part: Part) -> None:
-    assert decoded(part.encoded()) == part
+def test_a_part_reads_back_as_it_was_written(
+    values: dict[str, str],
+    batches: dict[str, int],
+    unreadable: dict[str, list[str]],
+    names: list[str],
+    contents: list[bytes],
+) -> None:
+    blobs = {digest(data): data for data in contents}
+    part = Part("bundle", values, batches, unreadable, names, names[1:], "as read", blobs)
+    again = decoded(part.head, lambda: part.body)
+    assert dict(again.blobs) == blobs
+    assert replace(again, blobs=blobs) == part
+
+
+def test_what_is_gone_from_the_cache_when_it_is_asked_for_is_made_again(project: Project, home: Path) -> None:
+    expected = dict(compiled(project).blobs)
+    warm = compiled(project, with_password=False)
+    whole = dict(project.compile(with_password=False).blobs)
+    for number, path in enumerate(entries(home)):
+        path.unlink() if number % 2 else path.write_bytes(b"damaged")
+    assert dict(warm.blobs) == whole
+    assert dict(compiled(project).blobs) == expected
 
 
 def test_nobody_else_may_look_into_the_cache(project: Project, home: Path) -> None:
