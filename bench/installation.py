@@ -228,7 +228,7 @@ class Made:
             self._put(f"project/roles/{application}/meta/application.yml", self._declaration(application))
             read = self.read[application]
             for number in range(self.sizes.files):
-                text = "".join(self._template(application, read[number :: self.sizes.files]))
+                text = "".join(self._template(application, read[number :: self.sizes.files], tenants=number == 0))
                 self._put(f"project/roles/{application}/templates/etc/{application}/%i/part{number}.conf.j2", text)
 
     def _declaration(self, application: str) -> str:
@@ -244,7 +244,7 @@ class Made:
             f"    listens:\n      main: {{protocol: tcp, port: {port}}}\n    clients: [everyone]\n"
         )
 
-    def _template(self, application: str, options: list[Option]) -> Iterator[str]:
+    def _template(self, application: str, options: list[Option], *, tenants: bool) -> Iterator[str]:
         yield "# {{ instance.name }} of {{ instance.cluster }} on {{ server }} at {{ instance.address }}\n"
         yield f'{{% for peer in peers("{application}")[:2] %}}\npeer = {{{{ peer.address }}}}\n{{% endfor %}}\n'
         for option in options:
@@ -252,7 +252,7 @@ class Made:
             yield f"# what {option.group} says of {option.name}\n"
             yield f"{option.group}_{option.name} = {{{{ options.{option.dotted}{form} }}}}\n"
         tenant = next((option for option in options if option.environment and option.kind != "union"), None)
-        if tenant:
+        if tenants and tenant:
             yield "{% for name in installation.environments %}\n"
             yield f"{{{{ name }}}}_{tenant.name} = {{{{ environment_options[name].{tenant.dotted} }}}}\n"
             yield "{% endfor %}\n"

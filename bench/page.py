@@ -112,7 +112,7 @@ The installation is made up by a program, from a seed: {servers} servers, each w
 applications, {instances} instances in all, in clusters of {cluster}; {options} options for each application, {unions}
 of them with `merge: union`; {environments} environments. Every file of the option tree, from the installation down to
 each instance, sets {own} of an application's options in Global, and {tenant} for one environment each. An instance has
-{files} files, which together read {used} of its options, and in each environment one more value.
+{files} files, which together read {used} of its options, and of one option its value in each environment too.
 
 Every figure is that of the `tandem` command in a fresh process, with whatever it starts; the installation's files are
 in the kernel's page cache. *Compile* reads everything and names the digest of the result; *plan* compares with a stored
