@@ -109,6 +109,7 @@ prove: setup lab-packages ## The full matrix of faults; writes docs/proofs.md (r
 
 bench: setup lab-packages ## Measure against peers and write docs/benchmarks.md (root, an hour; quick: python -m bench.delivery --quick)
 	@$(call install,$(BENCH_PACKAGES))
+	@python -m bench.compile
 	@python -m bench.delivery
 	@python -m bench.page
 

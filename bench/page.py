@@ -10,7 +10,17 @@ from statistics import median
 from typing import Any
 
 from bench import plot
-from bench.results import LONG_LINE, MEASURED, SCENARIOS, TANDEM, Results, Target, targets
+from bench.results import (
+    LONG_LINE,
+    MEASURED,
+    SCENARIOS,
+    TANDEM,
+    Compiles,
+    Results,
+    Target,
+    compile_targets,
+    targets,
+)
 
 Json = Mapping[str, Any]
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,13 +36,20 @@ NAMES = {
     "python": "python3 -c pass, new",
 }
 TITLES = {"cold": "cold", "noop": "no-op", "change": "one option"}
+COMPILES = {
+    "cold": "compile, no cache",
+    "warm": "compile again",
+    "one": "plan, one option of one instance changed",
+    "wide": "plan, one option of the installation changed",
+}
 BUSY_FROM = 10.0  # of load average
 HEAD = """\
 # Benchmarks
 
 `make bench` measures and writes this page (root, Debian 12; about an hour). `python -m bench.delivery --quick` takes a
-few minutes and writes only JSON, to `build/bench/quick.json`; the figures behind this page are in `docs/benchmarks/`.
-Trust ratios: all contenders of a table took turns on the same machine, which also played all the servers.
+few minutes and writes only JSON, to `build/bench/quick.json`; `python -m bench.compile` needs neither root nor servers.
+The figures behind this page are in `docs/benchmarks/`. Of delivering, trust ratios: all contenders of a table took
+turns on the same machine, which also played all the servers.
 """
 BUSY = """\
 **The machine was busy with other work while this was measured**: the load average at the start of runs was {low:.0f} to
@@ -87,6 +104,20 @@ cost nearly as much as twenty.
 Over a long line round trips count: a connection costs 8, and a no-op needs two that follow each other (to the
 configuration server, then to all servers), and about 10 more for the store's answers. A server is told nothing before
 the source has been compiled without a mistake, so connecting cannot begin while compiling.
+"""
+COMPILING = """\
+## Compiling and planning
+
+The installation is made up by a program, from a seed: {servers} servers, each with one instance of {applications}
+applications, {instances} instances in all, in clusters of {cluster}; {options} options for each application, {unions}
+of them with `merge: union`; {environments} environments. Every file of the option tree, from the installation down to
+each instance, sets {own} of an application's options in Global, and {tenant} for one environment each. An instance has
+{files} files, which together read {used} of its options, and of one option its value in each environment too.
+
+Every figure is that of the `tandem` command in a fresh process, with whatever it starts; the installation's files are
+in the kernel's page cache. *Compile* reads everything and names the digest of the result; *plan* compares with a stored
+configuration (`--store`), which it reads too. Medians of {rounds} runs; memory is that of all processes together, what
+they share counted once, and looked at in runs of their own.
 """
 
 
@@ -146,17 +177,20 @@ def verdicts(found: Iterable[Target]) -> str:
 
 
 def compiling(found: Json, plots: Path) -> Iterable[str]:
-    """Yield the parts about compiling, from what `python -m bench.compile --json` wrote."""
-    rows = [[row["name"], f"{row['seconds']:.2f}", row.get("note", "")] for row in found["rows"]]
-    yield f"## {found['title']}\n\n" + table(["", "seconds", ""], rows)
-    if found.get("memory_mib"):
-        yield f"Peak memory of all processes together: {found['memory_mib']:.0f} MiB.\n"
-    yield "### Targets of compiling\n\n" + verdicts(Target(**target) for target in found["targets"])
-    points = {int(point["n"]): float(point["seconds"]) for point in found.get("growth", [])}
-    if len(points) > 1:
-        (plots / "compile.svg").write_text(
-            plot.lines("Compiling, by number of servers", {"compile": points}, "servers")
-        )
+    """Yield the parts about compiling, from what `python -m bench.compile` wrote, and write its plot."""
+    results = Compiles(found)
+    rows, forms = [], ("{:.2f}", "{:.1f}", "{:.0f}")
+    for scenario, name in COMPILES.items():
+        values = results.seconds(scenario), results.cpu(scenario), results.memory(scenario)
+        if any(value is not None for value in values):
+            rows.append([name, *(form.format(v) if v else "—" for form, v in zip(forms, values, strict=True))])
+    sizes = {name: f"{value:,}" if isinstance(value, int) else f"{value:.0%}" for name, value in found["sizes"].items()}
+    yield COMPILING.format(rounds=results.rounds, **sizes)
+    yield "### Targets of compiling\n\n" + verdicts(compile_targets(results))
+    yield "### Costs\n\n" + table(["", "seconds", "CPU seconds", "peak memory, MiB"], rows)
+    if len(points := results.growth()) > 1:
+        title = "Compiling with no cache, by number of servers"
+        (plots / "compile.svg").write_text(plot.lines(title, {"compile": points}, "servers"))
         yield "![Seconds of a compile by number of servers, logarithmic](benchmarks/compile.svg)\n"
 
 

@@ -141,3 +141,57 @@ def _at_most(what: str, wanted: float, ratio: float | None) -> Target:
 
 def _number(ratio: float | None) -> str:
     return "not measured" if ratio is None else f"{ratio:.3g}" if ratio < 100 else f"{ratio:.0f}"
+
+
+class Compiles:
+    """The runs of one benchmark of compiling; medians are of the full number of servers unless another is given."""
+
+    def __init__(self, found: Json) -> None:
+        self._runs: list[Json] = found["runs"]
+        self.servers: int = found["sizes"]["servers"]
+        self.checked: Mapping[str, int] = found["checked"]
+
+    @property
+    def rounds(self) -> int:
+        """Return how often each figure was measured."""
+        return max((run["round"] for run in self._runs), default=0) + 1
+
+    def seconds(self, scenario: str, servers: int | None = None) -> float | None:
+        """Return the median wall time in seconds; None where there is no run."""
+        return self._median(scenario, "seconds", servers)
+
+    def cpu(self, scenario: str) -> float | None:
+        """Return the median seconds of processors, of all processes together; None where there is no run."""
+        return self._median(scenario, "cpu")
+
+    def memory(self, scenario: str) -> float | None:
+        """Return the median peak of memory in MiB, of all processes together; None where there is no run."""
+        return self._median(scenario, "memory")
+
+    def growth(self) -> dict[int, float]:
+        """Return the median seconds of a compile without a cache, by number of servers."""
+        found = {servers: self.seconds("cold", servers) for servers in sorted({run["servers"] for run in self._runs})}
+        return {servers: seconds for servers, seconds in found.items() if seconds is not None}
+
+    def _median(self, scenario: str, name: str, servers: int | None = None) -> float | None:
+        wanted = scenario, servers or self.servers
+        runs = [run for run in self._runs if (run["scenario"], run["servers"]) == wanted and run[name] is not None]
+        return _median(runs, name)
+
+
+def compile_targets(results: Compiles) -> list[Target]:
+    """Return every target of compiling with what was found."""
+    peaks = [peak for scenario in ("cold", "warm", "one") if (peak := results.memory(scenario)) is not None]
+    digests, values = results.checked.get("digests"), results.checked.get("values")
+    growth = results.growth()
+    few, many = min(growth, default=0), max(growth, default=0)
+    times = growth[many] / growth[few] if few < many else None
+    same = "the digest, with the cache cold, warm and absent"
+    return [
+        _at_most("compile, no cache: seconds", 10, results.seconds("cold")),
+        _at_most("plan, one option of one instance changed: seconds", 2, results.seconds("one")),
+        _at_most("peak memory of all processes together: MiB", 1024, max(peaks, default=None)),
+        _at_most(f"time of {many:,} servers: times that of {few:,}", many / few if few else 1, times),
+        Target(same, "the same", "the same" if digests else "not checked", bool(digests) or None),
+        Target("values that a naive resolver has too", "all", f"all of {values or 0:,}", bool(values) or None),
+    ]

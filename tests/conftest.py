@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,10 @@ ROOT = Path(__file__).parent.parent
 # Tests that start programs start those of this environment, with this project's settings, however pytest was started.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 os.environ["ANSIBLE_CONFIG"] = str(ROOT / "ansible.cfg")
+
+# What compiles keep for the next one is this run's own, and goes with it.
+CACHE = tempfile.TemporaryDirectory(prefix="tandem-cache-")
+os.environ["XDG_CACHE_HOME"] = CACHE.name
 
 # A shared machine may be slow, so no example has a deadline; a failure prints what repeats it.
 settings.register_profile("tandem", deadline=None, print_blob=True)

@@ -64,7 +64,7 @@ class _Check:
             return
         self.numbers.add(number)
         bundles = record["bundles"].values()
-        for name in (record["tree"], *record["source"].values(), *bundles):
+        for name in (record["tree"], *record.get("values", {}).values(), *record["source"].values(), *bundles):
             self.needed.setdefault(name, f"configuration {number}")
         for bundle in self.good.intersection(bundles):
             for file in (_json(self.store.blob_path(bundle)) or {"files": []})["files"]:

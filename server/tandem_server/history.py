@@ -159,7 +159,7 @@ def nobody_storing(store: Store) -> Iterator[None]:
 def named(record: Json, known: set[str], blob: Callable[[str], bytes]) -> set[str]:
     """Return the blobs that a configuration is made of, but for the files of bundles that are known already."""
     bundles = set(record["bundles"].values())
-    found = {record["tree"], *record["source"].values(), *bundles}
+    found = {record["tree"], *record.get("values", {}).values(), *record["source"].values(), *bundles}
     for bundle in sorted(bundles - known):
         found.update(file["digest"] for file in json.loads(blob(bundle))["files"] if file.get("digest"))
     return found

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 SHORT = 3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Origin:
-    """Name the place a value comes from: a path relative to the inventory directory and a line counted from 1."""
+    """Name the place a value comes from: a path relative to the inventory directory and a line counted from 1.
+
+    Never change one. It is not frozen only because freezing would triple the time it takes to make one.
+    """
 
     path: str
     line: int | None = None

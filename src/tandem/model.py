@@ -2,30 +2,92 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import pickle
+from collections.abc import Iterable
 from pathlib import Path
 
 from tandem import applications as declarations
-from tandem import rules
+from tandem import cache, rules
 from tandem.applications import Applications
 from tandem.applications.load import BASE
 from tandem.errors import Origin, Problems
-from tandem.installation import Installation
+from tandem.installation import Installation, Instance
 from tandem.inventory import Inventory, read_installation
-from tandem.options import Branch, Nodes, Tree, layers
-from tandem.options.places import check_places, check_required, check_unions
+from tandem.options import Branch, Layers, Nodes, Tree
+from tandem.options.places import check_base, check_places, check_required, check_unions
 from tandem.source import Source, read
-from tandem.source.read import TreePath
+from tandem.source.read import INSTALLATION, TreePath
+
+FOLDERS = ("meta", "templates", "files")
+"""The folders of a role that anything compiled depends on."""
 
 
-@dataclass(frozen=True, slots=True)
 class Model:
-    """Hold everything that compile depends on; it exists only if nothing is wrong with it."""
+    """Hold everything that compile depends on. Option files are looked into when they are needed.
 
-    source: Source
-    installation: Installation
-    applications: Applications
-    tree: Tree
+    Who has not called `check` relies on nothing that `sound` has not said yes to. `roles` is a digest of all that the
+    roles say; `on` maps each server that has any to its instances, by name.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        inventory: Inventory,
+        applications: Applications,
+        nodes: Nodes,
+        roles: str,
+        problems: Problems,
+    ) -> None:
+        self.source = source
+        self.installation: Installation = inventory.installation
+        self.applications = applications
+        self.roles = roles
+        self._problems = problems
+        self._layers = Layers(source.options, nodes, problems)
+        self.tree = Tree(nodes, self._layers)
+        self.on: dict[str, list[Instance]] = {}
+        for instance in self.installation.instances.values():
+            self.on.setdefault(instance.server.name, []).append(instance)
+
+    def check(self) -> None:
+        """Look at everything; raise InputRefused with all that is wrong."""
+        self._look_into(self._layers)
+        instances = [name for branch in self.tree.nodes.clusters.values() for name in branch.instances]
+        found = Problems()
+        found.extend(self._problems.found)
+        check_required(self.tree, instances, self._layers.unreadable, found)
+        check_unions(self.tree, instances, found)
+        check_base(self.tree, self._layers.unreadable, found)
+        servers, everywhere = self.installation.servers.values(), self.installation.instances.values()
+        rules.check_ports(servers, everywhere, self.applications, self.tree, found)
+        found.raise_if_any()
+
+    def sound(self, servers: Iterable[str]) -> bool:
+        """Tell whether nothing is wrong with what some servers are made from: their options, and theirs alone."""
+        found = Problems()
+        for server in servers:
+            here = self.on.get(server, [])
+            names = [instance.name for instance in here]
+            self._look_into(place[:depth] for place in map(self.tree.place, names) for depth in range(4))
+            check_required(self.tree, names, (), found)
+            check_unions(self.tree, names, found)
+            rules.check_ports([self.installation.servers[server]], here, self.applications, self.tree, found)
+            if self._problems or found:
+                return False
+        return True
+
+    def sound_elsewhere(self) -> bool:
+        """Tell whether nothing is wrong with what no instance is made from: the rest, beside `sound`."""
+        places = map(self.tree.place, self.installation.instances)
+        seen = {place[:depth] for place in places for depth in range(1, 4)}
+        self._look_into(place for place in self._layers if place not in seen)
+        found = Problems()
+        check_base(self.tree, (), found)
+        return not self._problems and not found
+
+    def _look_into(self, places: Iterable[TreePath]) -> None:
+        for place in places:
+            self._layers.get(place)
 
 
 def load(directory: Path, roles: Path) -> Model:
@@ -33,29 +95,40 @@ def load(directory: Path, roles: Path) -> Model:
 
     Raise InputRefused with everything that is wrong, in all files; needs no vault password, no server, no Ansible.
     """
+    model = outline(directory, roles)
+    model.check()
+    return model
+
+
+def outline(directory: Path, roles: Path) -> Model:
+    """Return the model of an inventory directory before anything has been said of what is wrong with it."""
     problems = Problems()
     if not directory.is_dir():
         problems.add(Origin(str(directory)), "is not a directory; an inventory directory holds installation.yml")
         problems.raise_if_any()
-    applications = declarations.load(roles, problems)
     source = read(directory, problems)
-    inventory = read_installation(source.installation, applications, problems)
-    tree = _tree(source, inventory, applications, problems)
-    sure = inventory.complete and not inventory.doubtful
-    rules.check(inventory.installation, applications, tree, problems, complete=sure)
-    problems.raise_if_any()
-    return Model(source, inventory.installation, applications, tree)
-
-
-def _tree(source: Source, inventory: Inventory, applications: Applications, problems: Problems) -> Tree:
-    """Return the option tree, having checked every option file."""
+    said = cache.content(folder / name for folder in sorted(roles.glob("*")) for name in FOLDERS).hex()
+    applications, inventory = _declared(source, roles, said, problems)
     nodes = _nodes(inventory, applications)
     check_places(source.options, nodes, problems)
-    unreadable: set[TreePath] = set()
-    tree = Tree(nodes, layers(source.options, nodes, problems, unreadable))
-    check_required(tree, unreadable, problems)
-    check_unions(tree, problems)
-    return tree
+    return Model(source, inventory, applications, nodes, said, problems)
+
+
+def _declared(source: Source, roles: Path, said: str, problems: Problems) -> tuple[Applications, Inventory]:
+    """Return applications and installation, from the cache where these bytes have been read and found good before."""
+    kept, written = cache.default(), source.files.get(INSTALLATION)
+    key = cache.key("declared", str(roles.absolute()), said, written or b"")
+    if written and (data := kept.get(key)) is not None:
+        found: tuple[Applications, Inventory] = pickle.loads(data)  # noqa: S301  our own, intact, and nobody else's
+        return found
+    before = len(problems)
+    applications = declarations.load(roles, problems)
+    inventory = read_installation(source.installation, applications, problems)
+    sure = inventory.complete and not inventory.doubtful
+    rules.check(inventory.installation, applications, problems, complete=sure)
+    if written and len(problems) == before:
+        kept.put(key, pickle.dumps((applications, inventory)))
+    return applications, inventory
 
 
 def _nodes(inventory: Inventory, applications: Applications) -> Nodes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Address
 
 from tandem.applications import Application, Applications, Declaration
@@ -15,10 +15,8 @@ ON_MANAGEMENT = ("configuration_server", "log_server")
 """Applications whose instances may use the management address of their server as service address."""
 
 
-def check(
-    installation: Installation, applications: Applications, tree: Tree, problems: Problems, *, complete: bool
-) -> None:
-    """Note everything that breaks a rule.
+def check(installation: Installation, applications: Applications, problems: Problems, *, complete: bool) -> None:
+    """Note everything that breaks a rule, whatever the options are.
 
     What must exist is asked for only if everything that is written could be read (`complete`): what seems to be missing
     may well be what was refused.
@@ -27,7 +25,6 @@ def check(
     _server_addresses(installation, problems)
     _instance_addresses(installation, problems)
     _addresses_twice(installation, problems)
-    _ports_twice(installation, applications, tree, problems)
     _alone(installation, applications, problems)
     _one_primary_site(installation, problems, complete=complete)
     if complete:
@@ -128,14 +125,19 @@ def _addresses_twice(installation: Installation, problems: Problems) -> None:
             problems.add(origin, f"{name}: address {address} is on two servers: {by} has it already")
 
 
-def _ports_twice(installation: Installation, applications: Applications, tree: Tree, problems: Problems) -> None:
-    """Check that no two processes claim the same address, protocol and port."""
+def check_ports(
+    servers: Iterable[Server], instances: Iterable[Instance], applications: Applications, tree: Tree, problems: Problems
+) -> None:
+    """Note where two processes claim the same address, protocol and port.
+
+    An address is on one server, so servers can be checked one by one, with the instances on them.
+    """
     first: dict[tuple[IPv4Address, str, int], str] = {}
     if applications.base is not None:
-        for server in installation.servers.values():
+        for server in servers:
             for process, protocol, port in _listens(applications.base.declaration, tree.base()):
                 first.setdefault((server.address, protocol, port), f"{process} of every server")
-    for instance in installation.instances.values():
+    for instance in instances:
         declaration = applications[instance.application].declaration
         for process, protocol, port in _listens(declaration, tree.effective(instance.name)):
             claim = f"{process} of {instance.name}"

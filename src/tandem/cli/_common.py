@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from tandem.model import Model, load
+from tandem.model import Model, load, outline
 from tandem.project import inventory_directory, roles_directory
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -32,6 +32,11 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 def load_model(inventory: str | None) -> Model:
     """Return the checked model of an inventory directory; raise InputRefused with everything that is wrong."""
     return load(inventory_directory(inventory), roles_directory())
+
+
+def outline_model(inventory: str | None) -> Model:
+    """Return the model of an inventory directory for compiling, which says what is wrong with it."""
+    return outline(inventory_directory(inventory), roles_directory())
 
 
 def print_json(value: Any) -> None:

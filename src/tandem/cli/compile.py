@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from tandem.ansible.vault import decryption
-from tandem.cli._common import inventory_option, json_option, load_model, print_json
+from tandem.cli._common import inventory_option, json_option, outline_model, print_json
 from tandem.cli._vault import vault_option
 from tandem.configuration import Configuration, DirectoryStore, compile_model
 
@@ -25,14 +25,15 @@ def command(inventory: str | None, output: Path | None, vault_password_file: Pat
     With -o it is added to a directory in the form of an exported store, against which `tandem plan --store` compares.
     Files with secrets are left out there: nothing secret stays on this machine.
     """
-    configuration = compile_model(load_model(inventory), decryption(vault_password_file))
+    configuration = compile_model(outline_model(inventory), decryption(vault_password_file))
     number = _store(configuration, output) if output else None
+    bundles = [configuration.bundle(server) for server in configuration.bundles]
     facts = {
         "installation": configuration.installation,
         "digest": configuration.digest,
         "servers": len(configuration.bundles),
-        "files": sum(len(configuration.bundle(server).files) for server in configuration.bundles),
-        "units": sum(len(configuration.bundle(server).units) for server in configuration.bundles),
+        "files": sum(len(bundle.files) for bundle in bundles),
+        "units": sum(len(bundle.units) for bundle in bundles),
     }
     if as_json:
         print_json({**facts, "number": number, "unreadable": configuration.unreadable})

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from tandem.ansible.vault import decryption
-from tandem.cli._common import inventory_option, json_option, load_model, print_json
+from tandem.cli._common import inventory_option, json_option, load_model, outline_model, print_json
 from tandem.cli._live import COLOURS
 from tandem.cli._playbook import play
 from tandem.cli._vault import vault_option
@@ -59,7 +59,7 @@ def command(  # noqa: PLR0913
 
 
 def _source(inventory: str | None, vault_password_file: Path | None) -> Configuration:
-    return compile_model(load_model(inventory), decryption(vault_password_file))
+    return compile_model(outline_model(inventory), decryption(vault_password_file))
 
 
 def _exported(store: DirectoryStore, old: int, new: int | Configuration, *, with_diff: bool) -> Json:

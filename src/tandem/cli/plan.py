@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from tandem.ansible.vault import decryption
-from tandem.cli._common import inventory_option, json_option, load_model, print_json
+from tandem.cli._common import inventory_option, json_option, load_model, outline_model, print_json
 from tandem.cli._live import COLOURS
 from tandem.cli._playbook import play, without_option
 from tandem.cli._vault import vault_option
@@ -95,7 +95,9 @@ def _exported(
     active = store.active()
     old = store.configuration(active) if active is not None else None
     new = (
-        store.configuration(number) if number else compile_model(load_model(inventory), decryption(vault_password_file))
+        store.configuration(number)
+        if number
+        else compile_model(outline_model(inventory), decryption(vault_password_file))
     )
     plan = make(old, new, without=without)
     diff = {"diff": unified(plan.files, old, new)} if with_diff else {}

@@ -1,6 +1,6 @@
 """Describe the part of a configuration meant for one server: files, units, addresses, validators."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from ipaddress import ip_address
 
 from tandem.configuration.canonical import Json, canonical
@@ -107,14 +107,26 @@ class Bundle:
 
     def to_json(self) -> Json:
         """Return the bundle as the server program reads it."""
-        bundle = asdict(self.ordered())
-        for file, entry in zip(self.ordered().files, bundle["files"], strict=True):
-            entry["kind"] = "file" if isinstance(file, File) else "link"
-        return {"format": FORMAT, **bundle}
+        own = self.ordered()
+        return {
+            "format": FORMAT,
+            "installation": own.installation,
+            "server": own.server,
+            "management": _fields(own.management),
+            "files": [{"kind": "file" if isinstance(file, File) else "link", **_fields(file)} for file in own.files],
+            "addresses": [_fields(address) for address in own.addresses],
+            "units": [{**_fields(unit), "health": _fields(unit.health) if unit.health else None} for unit in own.units],
+            "validators": [_fields(validator) for validator in own.validators],
+        }
 
     def encoded(self) -> bytes:
         """Return the bundle's one JSON text."""
         return canonical(self.to_json())
+
+
+def _fields(part: Management | File | Link | Address | Unit | Validator | Health) -> Json:
+    """Return the fields of a part, far faster than `asdict`, which copies what is in them."""
+    return {name: getattr(part, name) for name in part.__slots__}
 
 
 def _turn(unit: Unit) -> tuple[int, str, int, str]:

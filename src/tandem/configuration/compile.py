@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cache
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
 
 from tandem import server_program
-from tandem.applications import Application
-from tandem.configuration.bundle import Address, Bundle, File, Link, Management, Unit, Validator
+from tandem.configuration.bundle import Bundle, File, from_json
 from tandem.configuration.canonical import Json, canonical, digest
 from tandem.configuration.content import Unreadable, record
-from tandem.configuration.order import ranks
-from tandem.configuration.tree import resolved
-from tandem.configuration.units import SYSTEMD, additions, link, units_of, validators_of
-from tandem.errors import Origin, Problems
-from tandem.installation import Instance, Server
+from tandem.configuration.parts import Parts
+from tandem.configuration.tree import Resolved
 from tandem.model import Model
-from tandem.render import Decrypt, RenderedFile, render
-
-MASK = "/dev/null"
+from tandem.render import Decrypt
 
 
 @dataclass(frozen=True)
 class Configuration:
     """A compiled installation.
 
-    `blobs` holds everything by digest: source, tree, bundles and files. Where there was no password for secrets,
-    `unreadable` is not empty, and the configuration can be planned, but not applied.
+    `blobs` holds everything by digest: source, tree, values, bundles and files. Where there was no password for
+    secrets, `unreadable` is not empty, and the configuration can be planned, but not applied.
     """
 
     record: Json
     blobs: Mapping[str, bytes] = field(repr=False)  # secrets are in them
-    content: tuple[Mapping[str, Bundle], Json] = field(repr=False)
 
     @property
     def installation(self) -> str:
@@ -58,11 +52,27 @@ class Configuration:
 
     def bundle(self, server: str) -> Bundle:
         """Return the bundle of one server."""
-        return self.content[0][server]
+        return from_json(json.loads(self.blobs[self.bundles[server]]))
+
+    @cached_property
+    def _tree(self) -> Json:
+        tree: Json = json.loads(self.blobs[self.record["tree"]])
+        return tree
 
     def tree(self) -> Json:
-        """Return the resolved tree."""
-        return self.content[1]
+        """Return the resolved tree, but for the values of instances."""
+        return self._tree
+
+    @property
+    def resolved(self) -> Mapping[str, str]:
+        """Map each instance to the digest of its values."""
+        values: Mapping[str, str] = self.record["values"]
+        return values
+
+    def values(self, instance: str) -> Json:
+        """Return the values of one instance, as the resolved tree has them."""
+        found: Json = json.loads(self.blobs[self.resolved[instance]])
+        return found
 
     @property
     def sources(self) -> Mapping[str, str]:
@@ -78,138 +88,59 @@ class Configuration:
         """Return the bytes of that digest."""
         return self.blobs[name]
 
-    @property
+    @cached_property
     def secret_blobs(self) -> frozenset[str]:
         """Name the blobs with secrets in clear: the files of bundles that are marked secret."""
-        files = [file for bundle in self.content[0].values() for file in bundle.files if isinstance(file, File)]
+        files = [file for server in self.bundles for file in self.bundle(server).files if isinstance(file, File)]
         return frozenset(file.digest for file in files if file.secret and file.digest)
 
 
 def compile_model(model: Model, decrypt: Decrypt | None) -> Configuration:
-    """Return the configuration of a model; raise InputRefused with everything that cannot be rendered.
+    """Return the configuration of a model; raise InputRefused with everything that is wrong with it.
 
-    `decrypt` turns a ciphertext into the secret; None where there is no password.
+    `decrypt` turns a ciphertext into the secret; None where there is no password. A model need not have been checked.
     """
     decrypt = cache(decrypt) if decrypt else None
-    rendered = render(model, decrypt)
-    bundles = _Bundles(model)
-    made = {name: bundles.of(server, rendered[name]) for name, server in sorted(model.installation.servers.items())}
-    bundles.problems.raise_if_any()
-    tree = resolved(model, decrypt)
-    blobs = bundles.blobs
+    parts = Parts(model, decrypt).of_all()
+    blobs = Blobs()
+    blobs.put(server_program.build())  # which is on every server, and in no part
+    for part in parts.values():
+        blobs.hold(part.blobs)
+    source = {path: blobs.put(data) for path, data in model.source.files.items()}
+    batches = {name: batch for part in parts.values() for name, batch in part.batches.items()}
+    tree = blobs.put(canonical(Resolved(model, decrypt).tree(batches)))
+    values = {name: value for part in parts.values() for name, value in part.values.items()}
+    bundles = {server: part.bundle for server, part in parts.items()}
+    unreadable = {server: dict(part.unreadable) for server, part in parts.items() if part.unreadable}
+    return Configuration(record(model.installation.name, source, tree, values, bundles, unreadable), blobs)
 
-    def keep(data: bytes) -> str:
+
+class Blobs(Mapping[str, bytes]):
+    """All blobs of a configuration, by digest; those of parts that are kept are read when they are asked for."""
+
+    def __init__(self) -> None:
+        self._own: dict[str, bytes] = {}
+        self._holders: dict[str, Mapping[str, bytes]] = {}
+
+    def put(self, data: bytes) -> str:
+        """Take a blob and return its digest."""
         name = digest(data)
-        blobs[name] = data
+        self._own[name] = data
+        self._holders[name] = self._own
         return name
 
-    source = {path: keep(data) for path, data in model.source.files.items()}
-    names = {name: keep(bundle.encoded()) for name, bundle in made.items()}
-    return Configuration(
-        record(model.installation.name, source, keep(canonical(tree)), names, _unreadable(rendered)),
-        dict(sorted(blobs.items())),
-        (made, tree),
-    )
+    def hold(self, blobs: Mapping[str, bytes]) -> None:
+        """Take blobs that somebody else holds."""
+        self._holders.update(dict.fromkeys(blobs, blobs))
 
+    def __getitem__(self, name: str) -> bytes:
+        return self._holders[name][name]
 
-def _unreadable(rendered: Mapping[str, list[RenderedFile]]) -> dict[str, dict[str, list[str]]]:
-    named = {
-        name: {file.path: list(file.unreadable) for file in files if file.unreadable}
-        for name, files in rendered.items()
-    }
-    return {name: files for name, files in named.items() if files}
+    def __contains__(self, name: object) -> bool:
+        return name in self._holders
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._holders)
 
-class _Bundles:
-    """Makes the bundles of one model, and keeps the content of their files."""
-
-    def __init__(self, model: Model) -> None:
-        self._model = model
-        everything = {application.name: application for application in model.applications.everything()}
-        self._applications = everything
-        self._ranks = ranks({name: application.declaration.after for name, application in everything.items()})
-        # every server has all packages: none of their own units may run beside Tandem's
-        self._replaced = sorted({unit for each in everything.values() for unit in each.declaration.replaces})
-        self._on: dict[str, list[Instance]] = {}
-        for _, instance in sorted(model.installation.instances.items()):
-            self._on.setdefault(instance.server.name, []).append(instance)
-        self.blobs: dict[str, bytes] = {}
-        self.problems = Problems()
-
-    def of(self, server: Server, rendered: list[RenderedFile]) -> Bundle:
-        """Return the bundle of one server from its rendered files."""
-        instances = self._on.get(server.name, [])
-        units, validators = self._units(instances, rendered)
-        files: list[File | Link] = [self._rendered(file) for file in rendered]
-        shipped = {file.path for file in files}
-        for unit in units:
-            files += [self._added(path, text.encode()) for path, text in additions(unit).items()]
-            files.append(Link(*link(unit.name, shipped)))
-        files += [Link(f"{SYSTEMD}/{unit}", MASK) for unit in self._replaced]
-        files.append(self._added(server_program.PATH, server_program.build()))
-        self._refuse_double(server, files)
-        return Bundle(
-            self._model.installation.name,
-            server.name,
-            _management(server),
-            tuple(files),
-            _addresses(instances),
-            tuple(units),
-            tuple(validators),
-        ).ordered()
-
-    def _units(self, instances: list[Instance], rendered: list[RenderedFile]) -> tuple[list[Unit], list[Validator]]:
-        """Return units and validators of everything on one server: base, applications, instances."""
-        base = self._model.applications.base
-        present: list[tuple[Application, Instance | None]] = [(base, None)] if base else []
-        present += [(self._applications[instance.application], instance) for instance in instances]
-        alone = {instance.application for instance in instances} | ({base.name} if base else set())
-        units = [
-            unit
-            for application, instance in present
-            for unit in units_of(application, instance, self._rank(application), rendered)
-        ]
-        validators = [each for name in sorted(alone) for each in validators_of(self._applications[name], None)]
-        validators += [
-            each for application, instance in present if instance for each in validators_of(application, instance)
-        ]
-        return units, validators
-
-    def _rank(self, application: Application) -> int:
-        """Return the rank of an application among all; base comes before every application."""
-        return 0 if application is self._model.applications.base else self._ranks[application.name] + 1
-
-    def _rendered(self, file: RenderedFile) -> File:
-        attributes = file.attributes
-        owned = File(file.path, None, 0, attributes.mode, attributes.owner, attributes.group, file.secret)
-        return owned if file.content is None else self._holding(owned, file.content)
-
-    def _added(self, path: str, content: bytes) -> File:
-        return self._holding(File(path, None, 0, "0644", "root", "root", secret=False), content)
-
-    def _holding(self, file: File, content: bytes) -> File:
-        name = digest(content)
-        self.blobs[name] = content
-        return replace(file, digest=name, size=len(content))
-
-    def _refuse_double(self, server: Server, files: Iterable[File | Link]) -> None:
-        """Note every path that two applications, or an application and Tandem itself, would write on a server."""
-        seen: set[str] = set()
-        for file in files:
-            if file.path in seen:
-                message = f"{server.name}: {file.path} would be written twice; one role must give it up"
-                self.problems.add(Origin("roles"), message)
-            seen.add(file.path)
-
-
-def _management(server: Server) -> Management:
-    network = server.site.management
-    return Management(str(server.address), network.network.prefixlen, network.interface, str(network.gateway))
-
-
-def _addresses(instances: Iterable[Instance]) -> tuple[Address, ...]:
-    """Return the service addresses of a server, each once; the management address is none of them."""
-    networks = {inst.address: inst.network for inst in instances if inst.address != inst.server.address}
-    return tuple(
-        Address(str(address), network.network.prefixlen, network.interface) for address, network in networks.items()
-    )
+    def __len__(self) -> int:
+        return len(self._holders)

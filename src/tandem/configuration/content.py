@@ -6,7 +6,7 @@ from typing import Protocol
 from tandem.configuration.bundle import Bundle
 from tandem.configuration.canonical import Json, canonical, digest
 
-FORMAT = 1
+FORMAT = 2
 DESCRIPTION = ("number", "created", "author", "comment", "commit")
 
 
@@ -37,7 +37,14 @@ class Content(Protocol):
         """Return the bundle of one server."""
 
     def tree(self) -> Json:
-        """Return the resolved tree."""
+        """Return the resolved tree, but for the values of instances."""
+
+    @property
+    def resolved(self) -> Mapping[str, str]:
+        """Map each instance to the digest of its values."""
+
+    def values(self, instance: str) -> Json:
+        """Return the values of one instance, as the resolved tree has them."""
 
     @property
     def sources(self) -> Mapping[str, str]:
@@ -51,14 +58,23 @@ class Content(Protocol):
 
 
 def record(
-    installation: str, source: Mapping[str, str], tree: str, bundles: Mapping[str, str], unreadable: Unreadable
+    installation: str,
+    source: Mapping[str, str],
+    tree: str,
+    values: Mapping[str, str],
+    bundles: Mapping[str, str],
+    unreadable: Unreadable,
 ) -> Json:
-    """Return what a store keeps of a configuration, its digest included, without number, author and the like."""
+    """Return what a store keeps of a configuration, its digest included, without number, author and the like.
+
+    All but the names are digests of blobs.
+    """
     content: Json = {
         "format": FORMAT,
         "installation": installation,
         "source": dict(source),
         "tree": tree,
+        "values": dict(values),
         "bundles": dict(bundles),
         **({"unreadable": unreadable} if unreadable else {}),
     }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tandem.configuration.bundle import Bundle, File, Link
 from tandem.configuration.canonical import Json, canonical
 from tandem.configuration.content import Content
-from tandem.configuration.values import Effective, Values
+from tandem.configuration.values import Effective, Values, application
 
 EMPTY: Json = {"applications": {}, "base": {}, "servers": {}, "instances": {}}
 
@@ -90,16 +90,27 @@ class FileChange:
         return any(isinstance(file, File) and file.secret for file in (self.old, self.new))
 
 
-def option_changes(old: Json, new: Json) -> list[OptionChange]:
+def option_changes(old: Content | None, new: Content) -> list[OptionChange]:
     """Return the options that change for instances that stay, by name; equal changes of several instances are one."""
+    if old is None:
+        return []
     grouped: dict[str, tuple[OptionChange, list[str]]] = {}
-    names = [name for name in sorted(new["instances"]) if name in old["instances"]]
-    for instance in [*([None] if old["applications"] else []), *names]:
+    for instance in [None, *_differing(old, new)]:
         for change in _changes_of(Values(old, instance), Values(new, instance)):
             key = canonical([change.option, change.environment, change.old, change.new, change.origin]).decode()
             grouped.setdefault(key, (change, []))[1].extend([instance] if instance else [])
     changes = [_with_instances(change, instances) for change, instances in grouped.values()]
     return sorted(changes, key=lambda each: (each.option, each.environment or "", each.instances))
+
+
+def _differing(old: Content, new: Content) -> Iterator[str]:
+    """Yield the instances that stay, and of which anything written or declared differs."""
+    before, after = old.tree(), new.tree()
+    applications = before["applications"].keys() & after["applications"].keys()
+    same = {name for name in applications if before["applications"][name] == after["applications"][name]}
+    for name in sorted(old.resolved.keys() & new.resolved.keys()):
+        if old.resolved[name] != new.resolved[name] or application(after, name) not in same:
+            yield name
 
 
 def _with_instances(change: OptionChange, instances: list[str]) -> OptionChange:
@@ -159,8 +170,11 @@ def server_changes(old: Json, new: Json) -> list[ServerChange]:
     return changes
 
 
-def address_changes(old: Mapping[str, Bundle], new: Mapping[str, Bundle]) -> list[AddressChange]:
-    """Return the service addresses that leave a server or come to one, in order of their text."""
+def address_changes(old: Mapping[str, Content], new: Mapping[str, Content]) -> list[AddressChange]:
+    """Return the service addresses that leave a server or come to one, in order of their text.
+
+    `old` and `new` map servers to what they are on.
+    """
     before, after = _holders(old), _holders(new)
     return [
         AddressChange(address, before.get(address), after.get(address))
@@ -169,8 +183,19 @@ def address_changes(old: Mapping[str, Bundle], new: Mapping[str, Bundle]) -> lis
     ]
 
 
-def _holders(bundles: Mapping[str, Bundle]) -> dict[str, str]:
-    return {address.address: name for name, bundle in sorted(bundles.items()) for address in bundle.addresses}
+def _holders(contents: Mapping[str, Content]) -> dict[str, str]:
+    """Map service addresses to the servers that hold them; the management address of a server is none."""
+    on: dict[int, dict[str, list[str]]] = {}
+    found = {}
+    for server, content in sorted(contents.items()):
+        if id(content) not in on:
+            on[id(content)] = {}
+            for entry in content.tree()["instances"].values():
+                on[id(content)].setdefault(entry["server"], []).append(entry["address"])
+        management = content.tree()["servers"][server]["address"]
+        here = on[id(content)].get(server, ())
+        found.update({address: server for address in here if address != management})
+    return found
 
 
 def file_changes(server: str, old: Bundle | None, new: Bundle) -> list[FileChange]:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from tandem.configuration.bundle import Bundle, from_json
 from tandem.configuration.canonical import Json, canonical, digest
-from tandem.configuration.content import DESCRIPTION, Unreadable, digest_of
+from tandem.configuration.content import DESCRIPTION, FORMAT, Unreadable, digest_of
 from tandem.errors import Failed
 
 
@@ -39,6 +39,14 @@ class StoredConfiguration:
 
     record: Json
     blob: Callable[[str], bytes]
+
+    def __post_init__(self) -> None:
+        """Raise Failed for a configuration that was stored in another form."""
+        if self.record["format"] != FORMAT:
+            raise Failed(
+                f"configuration {self.record['number']} is stored in form {self.record['format']}, and this Tandem "
+                f"knows form {FORMAT}; use the Tandem that stored it, or begin with a new store"
+            )
 
     @property
     def number(self) -> int:
@@ -73,8 +81,19 @@ class StoredConfiguration:
         return tree
 
     def tree(self) -> Json:
-        """Return the resolved tree."""
+        """Return the resolved tree, but for the values of instances."""
         return self._tree
+
+    @property
+    def resolved(self) -> Mapping[str, str]:
+        """Map each instance to the digest of its values."""
+        values: Mapping[str, str] = self.record["values"]
+        return values
+
+    def values(self, instance: str) -> Json:
+        """Return the values of one instance, as the resolved tree has them."""
+        found: Json = json.loads(self.blob(self.resolved[instance]))
+        return found
 
     def bundle(self, server: str) -> Bundle:
         """Return the bundle of one server."""

@@ -1,7 +1,9 @@
 """Write down the resolved tree: every effective value and where it comes from, each written once.
 
-An instance's options hold what is not the declared default; an environment's hold what differs from the instance's.
-Each is `[value, level, origin]`. A secret is a salted digest: enough to see that it changed.
+The tree says which applications, servers and instances there are. The values of each instance are written apart from
+it, so that who compares two trees reads only those that differ: an instance's options hold what is not the declared
+default; an environment's hold what differs from the instance's. Each is `[value, level, origin]`. A secret is a salted
+digest: enough to see that it changed.
 """
 
 from __future__ import annotations
@@ -19,19 +21,16 @@ from tandem.source import Secret
 Entry = list[object]
 
 
-def resolved(model: Model, decrypt: Decrypt | None) -> Json:
-    """Return the resolved tree as JSON; without `decrypt` secrets are null in it."""
-    return _Resolved(model, decrypt).tree()
-
-
-class _Resolved:
-    """Writes the resolved tree of one model."""
+class Resolved:
+    """Writes the resolved tree of one model as JSON; without `decrypt` secrets are null in it."""
 
     def __init__(self, model: Model, decrypt: Decrypt | None) -> None:
         self._model = model
         self._decrypt = decrypt
+        self._secrets = 0
 
-    def tree(self) -> Json:
+    def tree(self, batches: Mapping[str, int]) -> Json:
+        """Return the tree but for values; `batches` are how many like each instance may be interrupted at once."""
         installation, applications = self._model.installation, self._model.applications
         base = applications.base
         return {
@@ -41,13 +40,34 @@ class _Resolved:
                 name: {"site": server.site.name, "address": str(server.address), "origin": str(server.origin)}
                 for name, server in installation.servers.items()
             },
-            "instances": {name: self._instance(instance) for name, instance in installation.instances.items()},
+            "instances": {
+                name: self._instance(instance, batches.get(name)) for name, instance in installation.instances.items()
+            },
         }
+
+    def values(self, instance: str) -> tuple[Json, bool]:
+        """Return the values of one instance, and whether any is of a secret."""
+        tree, before = self._model.tree, self._secrets
+        declared, own = tree.options(instance), tree.effective(instance)
+        named, environments = tree.named(instance), {}
+        for name in self._model.installation.environments:
+            if name in named:
+                inside = tree.effective(instance, name)
+                environments[name] = self._values(declared, {each: inside[each] for each in named[name]}, own)
+        values = {
+            "options": self._values(declared, {name: own[name] for name in named.get(None, ())}),
+            "environments": {name: values for name, values in environments.items() if values},
+        }
+        return values, self._secrets > before
+
+    def batch(self, instance: Instance) -> int | None:
+        """Return how many instances of its cluster may be interrupted at once, as one of them says."""
+        option = self._model.applications[instance.application].declaration.batch
+        return int(self._model.tree.effective(instance.name)[option].value) if option else None
 
     def _application(self, application: Application) -> Json:
         return {
             "after": sorted(application.declaration.after),
-            "batch": application.declaration.batch,
             "options": {name: self._option(option) for name, option in application.options.items()},
         }
 
@@ -55,22 +75,14 @@ class _Resolved:
         default = self._plain(option, option.default) if option.default else None
         return {"default": default, "effect": option.effect, "secret": option.secret, "unit": option.unit}
 
-    def _instance(self, instance: Instance) -> Json:
-        tree = self._model.tree
-        declared = tree.options(instance.name)
-        own = tree.effective(instance.name)
-        environments = {
-            name: self._values(declared, tree.effective(instance.name, name), own)
-            for name in self._model.installation.environments
-        }
+    def _instance(self, instance: Instance, batch: int | None) -> Json:
         return {
             "application": instance.application,
             "cluster": instance.cluster,
             "server": instance.server.name,
             "address": str(instance.address),
             "origin": str(instance.origin),
-            "options": self._values(declared, own),
-            "environments": {name: values for name, values in environments.items() if values},
+            "batch": batch,
         }
 
     def _values(
@@ -90,13 +102,14 @@ class _Resolved:
     def _plain(self, option: Option, value: Value) -> object:
         if isinstance(value.value, Secret):
             return self._salted(option, value.value)
-        return "" if option.secret else option.type.plain(value.value)
+        return option.type.plain(value.value)
 
     def _salted(self, option: Option, secret: Secret) -> str | None:
         """Return a digest that only tells whether a secret changed; None without a password.
 
         The salt is the place of the secret, so that equal secrets of two options or installations do not show.
         """
+        self._secrets += 1
         if self._decrypt is None:
             return None
         salt = f"{self._model.installation.name}\0{option.dotted}\0"

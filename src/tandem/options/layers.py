@@ -21,21 +21,37 @@ Layer = dict[str, Sets]
 """What one place sets, by application."""
 
 
-def layers(
-    files: Mapping[TreePath, Node], nodes: Nodes, problems: Problems, unreadable: set[TreePath]
-) -> dict[TreePath, Layer]:
-    """Return the layer of every option file, and note everything in them that cannot be.
+class Layers(Mapping[TreePath, Layer]):
+    """The layer of every option file, by its place in the tree.
 
-    Places of which a part could not be read are added to `unreadable`.
+    A file is looked into when its layer is asked for, and everything in it that cannot be is noted then. Places of
+    which a part could not be read are then in `unreadable`.
     """
-    known = _Known(nodes)
-    found = {}
-    for place, node in sorted(files.items()):
-        reader = _Reader(place, nodes, known, problems)
-        found[place] = reader.layer(node)
-        if reader.unreadable:
-            unreadable.add(place)
-    return found
+
+    def __init__(self, files: Mapping[TreePath, Node], nodes: Nodes, problems: Problems) -> None:
+        self.unreadable: set[TreePath] = set()
+        self._files = files
+        self._nodes = nodes
+        self._known = _Known(nodes)
+        self._problems = problems
+        self._layers: dict[TreePath, Layer] = {}
+
+    def __getitem__(self, place: TreePath) -> Layer:
+        if place not in self._layers:
+            reader = _Reader(place, self._nodes, self._known, self._problems)
+            self._layers[place] = reader.layer(self._files[place])
+            if reader.unreadable:
+                self.unreadable.add(place)
+        return self._layers[place]
+
+    def __contains__(self, place: object) -> bool:
+        return place in self._files
+
+    def __iter__(self) -> Iterator[TreePath]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
 
 
 class _Known:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 
 from tandem.errors import Origin, Problems
 from tandem.options.lists import AnyType, Several, Wrong
@@ -27,7 +27,7 @@ class Attributes(Frozen):
 
 
 _ATTRIBUTES = TypeAdapter(Attributes)
-_TYPE: TypeAdapter[OptionType] = TypeAdapter(AnyType)
+_TYPE: TypeAdapter[OptionType] = TypeAdapter(AnyType, config=ConfigDict(defer_build=True))
 _NOT_OF_THE_TYPE = {*Attributes.model_fields, "default"}
 
 

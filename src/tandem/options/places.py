@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from tandem.errors import Origin, Problems, did_you_mean
 from tandem.options.lists import Several
 from tandem.options.nodes import Nodes
-from tandem.options.option import Option
 from tandem.options.resolve import Tree
 from tandem.options.value import Value
 from tandem.source.node import BROKEN
@@ -50,52 +49,51 @@ def _misplaced(place: TreePath, nodes: Nodes) -> str:
     return f"there is no instance {place[2]} in cluster {branch.name}{did_you_mean(place[2], branch.instances)}"
 
 
-def check_required(tree: Tree, unreadable: set[TreePath], problems: Problems) -> None:
-    """Note every option that is required and not set, with the instances that lack it.
+def check_required(tree: Tree, instances: Iterable[str], unreadable: Container[TreePath], problems: Problems) -> None:
+    """Note every option that is required and not set, with those of some instances that lack it.
 
     Instances below a file that could not be read are left out: what they lack may well stand there.
     """
     lacking: dict[tuple[str, str], list[str]] = {}
-    origins: dict[str, Origin] = {}
-    for branch in tree.nodes.clusters.values():
-        required = [option.dotted for option in tree.nodes.options[branch.application].values() if option.required]
-        for instance, origin in branch.instances.items():
-            place = tree.place(instance)
-            if required and not any(place[:depth] in unreadable for depth in range(4)):
-                origins[instance] = origin
-                for dotted in required:
-                    if dotted not in tree.effective(instance):
-                        lacking.setdefault((branch.application, dotted), []).append(instance)
-    for (application, dotted), instances in lacking.items():
-        where = option_file((next(b.suite for b in tree.nodes.clusters.values() if b.application == application),))
-        message = f"{dotted} is required and not set, for {_listed(instances)}; set it in {where} or below"
-        problems.add(min((origins[instance] for instance in instances), key=lambda o: o.sort_key), message)
-    if () not in unreadable:
-        for dotted, option in tree.base_options().items():
-            if option.required and dotted not in tree.base():
-                problems.add(Origin(option_file(())), f"{dotted} is required and not set; set it here")
+    for instance in instances:
+        application = tree.application(instance)
+        effective = tree.effective(instance)
+        lacks = [dotted for dotted in tree.required[application] if dotted not in effective]
+        if lacks and not any(tree.place(instance)[:depth] in unreadable for depth in range(4)):
+            for dotted in lacks:
+                lacking.setdefault((application, dotted), []).append(instance)
+    for (_, dotted), found in lacking.items():
+        where = option_file(tree.place(found[0])[:1])
+        message = f"{dotted} is required and not set, for {_listed(found)}; set it in {where} or below"
+        problems.add(min((tree.origin(instance) for instance in found), key=lambda o: o.sort_key), message)
 
 
-def check_unions(tree: Tree, problems: Problems) -> None:
-    """Note every union in which the levels together contribute too many or too few items."""
-    limited = {
-        application: [o for o in options.values() if isinstance(o.type, Several) and o.union and o.type.limited]
-        for application, options in tree.nodes.options.items()
-    }
-    for branch in tree.nodes.clusters.values():
-        for option in limited[branch.application]:
-            for instance in branch.instances:
-                for environment in (None, *tree.environments):
-                    value = tree.effective(instance, environment)[option.dotted]
-                    _check_number(option, value, f"{option.dotted}, for {instance}", problems)
-    for option in limited.get(tree.nodes.base, []):
-        _check_number(option, tree.base()[option.dotted], option.dotted, problems)
+def check_unions(tree: Tree, instances: Iterable[str], problems: Problems) -> None:
+    """Note every union of some instances in which the levels together contribute too many or too few items."""
+    for instance in instances:
+        for dotted, kind in tree.unions[tree.application(instance)].items():
+            for environment in (None, *tree.environments) if kind.limited else ():
+                value = tree.effective(instance, environment).get(dotted)
+                _check_number(kind, value, f"{dotted}, for {instance}", problems)
 
 
-def _check_number(option: Option, value: Value, where: str, problems: Problems) -> None:
-    assert isinstance(option.type, Several)
+def check_base(tree: Tree, unreadable: Container[TreePath], problems: Problems) -> None:
+    """Note what the options that hold for servers lack, or have too many or too few items of."""
+    base, effective = tree.nodes.base, tree.base()
+    for dotted in tree.required.get(base, ()):
+        if dotted not in effective and () not in unreadable:
+            problems.add(Origin(option_file(())), f"{dotted} is required and not set; set it here")
+    for dotted, kind in tree.unions.get(base, {}).items():
+        if kind.limited:
+            _check_number(kind, effective.get(dotted), dotted, problems)
+
+
+def _check_number(kind: Several, value: Value | None, where: str, problems: Problems) -> None:
+    """Check the number of items, unless what there is has been reported already."""
+    if value is None or value.value is BROKEN:
+        return
     try:
-        option.type.check_number(len(value.value) if value.value is not BROKEN else option.type.minimum or 0)
+        kind.check_number(len(value.value))
     except ValueError as error:
         problems.add(value.origin, f"{where}: {error}")
 

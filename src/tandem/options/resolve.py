@@ -8,7 +8,9 @@ the ones above it say; a place that sets nothing shares its parent's mapping, so
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 
+from tandem.errors import Origin
 from tandem.options.layers import Layer
 from tandem.options.lists import Contribution, Several
 from tandem.options.nodes import Nodes
@@ -73,6 +75,44 @@ class Tree:
         """Return the options of an instance's application by dotted name."""
         return self.nodes.options[self._places[instance][1]]
 
+    def origin(self, instance: str) -> Origin:
+        """Return where an instance is written."""
+        place, _ = self._places[instance]
+        return self.nodes.clusters[place[1]].instances[instance]
+
+    @cached_property
+    def unions(self) -> Mapping[str, Mapping[str, Several]]:
+        """Map each application to its options to which every level contributes, and these to their types."""
+        return {
+            application: {
+                dotted: option.type
+                for dotted, option in options.items()
+                if option.union and isinstance(option.type, Several)
+            }
+            for application, options in self.nodes.options.items()
+        }
+
+    @cached_property
+    def required(self) -> Mapping[str, list[str]]:
+        """Map each application to its options that have no default."""
+        return {
+            application: [dotted for dotted, option in options.items() if option.required]
+            for application, options in self.nodes.options.items()
+        }
+
+    def named(self, instance: str) -> Mapping[str | None, set[str]]:
+        """Map each set (None: Global) to the options that any level sets in it for an instance."""
+        place, application = self._places[instance]
+        found: dict[str | None, set[str]] = {}
+        for depth in range(len(place) + 1):
+            for name, values in self.layers.get(place[:depth], {}).get(application, {}).items():
+                found.setdefault(name, set()).update(values)
+        return found
+
+    def application(self, instance: str) -> str:
+        """Name the application of an instance."""
+        return self._places[instance][1]
+
     def effective(self, instance: str, environment: str | None = None) -> Effective:
         """Return what holds for an instance, in Global or in an environment; raise KeyError if it does not exist.
 
@@ -102,7 +142,7 @@ class Tree:
             above = {dotted: option.default for dotted, option in options.items() if option.default is not None}
         effective = above
         for values in self._sets(place, application, environment):
-            effective = _overlay(effective, values, options)
+            effective = _overlay(effective, values, self.unions[application])
         if len(place) < 3:
             self._shared[key] = effective
         return effective
@@ -114,15 +154,12 @@ class Tree:
         return [sets[name] for name in which if sets.get(name)]
 
 
-def _overlay(above: Effective, values: Effective, options: Mapping[str, Option]) -> Effective:
+def _overlay(above: Effective, values: Effective, unions: Mapping[str, Several]) -> Effective:
     """Return what holds once a set has overwritten, or in unions has contributed to, what holds above it."""
-    result = dict(above)
-    for dotted, value in values.items():
-        kind = options[dotted].type
-        if options[dotted].union and isinstance(kind, Several) and value.value is not BROKEN:
-            result[dotted] = _joined(kind, value, above.get(dotted))
-        else:
-            result[dotted] = value
+    result = {**above, **values}
+    for dotted in unions.keys() & values.keys():
+        if values[dotted].value is not BROKEN:
+            result[dotted] = _joined(unions[dotted], values[dotted], above.get(dotted))
     return result
 
 

@@ -65,11 +65,8 @@ def batches(tree: Json) -> Mapping[str, int]:
     sizes: dict[str, int] = {}
     allowed: dict[str, int] = {}
     for entry in tree["instances"].values():
-        cluster, application = entry["cluster"], tree["applications"][entry["application"]]
+        cluster, batch = entry["cluster"], entry["batch"]
         sizes[cluster] = sizes.get(cluster, 0) + 1
-        if option := application.get("batch"):
-            value = (
-                entry["options"][option][0] if option in entry["options"] else application["options"][option]["default"]
-            )
-            allowed[cluster] = min(int(value), allowed.get(cluster, int(value)))
+        if batch is not None:
+            allowed[cluster] = min(batch, allowed.get(cluster, batch))
     return {cluster: max(1, min(number, sizes[cluster] - 1)) for cluster, number in allowed.items()}

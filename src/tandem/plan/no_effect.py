@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tandem.configuration.canonical import Json
 from tandem.configuration.content import Content
-from tandem.configuration.values import Effective, Values
+from tandem.configuration.values import Effective, Values, declared
 from tandem.errors import Problems
 from tandem.source.node import Node
 from tandem.source.read import INSTALLATION
@@ -31,7 +31,7 @@ def edits_without_effect(old: Content, new: Content, *, empty: bool) -> list[Jso
     if not edited:
         return []
     before, after = ({path: _parsed(content, path) for path in edited} for content in (old, new))
-    comparison = _Comparison(old.tree(), new.tree(), before, after)
+    comparison = _Comparison(old, new, before, after)
     found = [] if INSTALLATION not in edited else _installation(before[INSTALLATION], after[INSTALLATION], empty=empty)
     for path in edited:
         if path != INSTALLATION:
@@ -90,19 +90,20 @@ class _Where:
 
 
 class _Comparison:
-    """Two trees, and what was edited in the files between them."""
+    """Two configurations, and what was edited in the files between them."""
 
     def __init__(
-        self, old: Json, new: Json, before: Mapping[str, Node | None], after: Mapping[str, Node | None]
+        self, old: Content, new: Content, before: Mapping[str, Node | None], after: Mapping[str, Node | None]
     ) -> None:
-        self._trees = old, new
+        self._contents = old, new
+        self._values: dict[str | None, tuple[Values, Values]] = {}
         self._old = {key: node for path, file in before.items() for key, node in _entries(file, path)}
         self._new = {key: node for path, file in after.items() for key, node in _entries(file, path)}
         self._were = {str(node.origin): key for key, node in self._old.items()}
         self._are = {str(node.origin): key for key, node in self._new.items()}
         self._by_cluster: dict[str, list[str]] = {}
         self._by_application: dict[str, list[str]] = {}
-        for name, entry in new["instances"].items():
+        for name, entry in new.tree()["instances"].items():
             self._by_cluster.setdefault(entry["cluster"], []).append(name)
             self._by_application.setdefault(entry["application"], []).append(name)
 
@@ -137,13 +138,12 @@ class _Comparison:
     def _places(self, key: Key) -> Iterator[_Where | None]:
         """Yield every place where the option holds; None for one that was not there before."""
         path, environment, option = key
-        old, new = self._trees
         for instance in self._instances(path, option):
-            if instance is not None and instance not in old["instances"]:
+            if instance is not None and instance not in self._contents[0].resolved:
                 yield None
                 continue
+            values = self._of(instance)
             for each in self._environments(environment, instance):
-                values = Values(old, instance), Values(new, instance)
                 if each != environment and not any(tree.own(each, option) for tree in values):
                     continue  # there it is Global's
                 was, now = (tree.effective(each, option) for tree in values)
@@ -154,14 +154,21 @@ class _Comparison:
         """Return the sets that an edit bears on: one in Global on those of environments too."""
         if environment or instance is None:
             return [environment]
-        below = {name for tree in self._trees for name in tree["instances"][instance]["environments"]}
+        below = {name for values in self._of(instance) for name in values.environments}
         return [None, *sorted(below)]
+
+    def _of(self, instance: str | None) -> tuple[Values, Values]:
+        """Return the values of an instance before and after."""
+        if instance not in self._values:
+            old, new = self._contents
+            self._values[instance] = Values(old, instance, nearer=new), Values(new, instance)
+        return self._values[instance]
 
     def _instances(self, path: str, option: str) -> list[str | None]:
         """Return the instances below a file that have an option; None stands for the servers."""
-        new = self._trees[1]
+        new = self._contents[1].tree()
         place = path.removesuffix(".yml").split("/")[1:]
-        if option in Values(new, None).declared:
+        if option in declared(new, None):
             return [None]
         if len(place) == 3:
             names = [place[2]] if place[2] in new["instances"] else []
@@ -170,7 +177,7 @@ class _Comparison:
         else:
             owners = (name for name, entry in new["applications"].items() if option in entry["options"])
             names = [name for owner in owners for name in self._by_application.get(owner, [])]
-        return [name for name in sorted(names) if option in Values(new, name).declared]
+        return [name for name in sorted(names) if option in declared(new, name)]
 
     def _reason(self, key: Key, place: _Where) -> str:
         """Say why an edit changes nothing in one place."""

@@ -137,17 +137,15 @@ def make(
     """
     refuse_without(without, new, old)
     trees = old.tree() if old else EMPTY, new.tree()
-    before, after = _bundles(old, new, on or {})
-    after = {name: _comparable(bundle, before.get(name)) for name, bundle in after.items()}
-    servers = [name for name in sorted(after) if name not in without]
-    touched = [name for name in servers if before.get(name) != after[name]]
-    files = [change for name in touched for change in file_changes(name, before.get(name), after[name])]
-    units = [
-        change
-        for name in touched
-        for change in unit_changes(name, before.get(name), after[name], [file for file in files if file.server == name])
-    ]
-    addresses = address_changes(before, after)
+    names = {*(old.bundles if old else ()), *new.bundles}
+    sources = ((name, (on or {}).get(name, old)) for name in names)
+    was = {name: content for name, content in sources if content is not None and name in content.bundles}
+    before, after = _bundles(was, new)
+    servers = [name for name in sorted(new.bundles) if name not in without]
+    touched = [name for name in servers if before.get(name) != after.get(name)]
+    files = {name: file_changes(name, before.get(name), after[name]) for name in touched}
+    units = [change for name in touched for change in unit_changes(name, before.get(name), after[name], files[name])]
+    addresses = address_changes(was, dict.fromkeys(new.bundles, new))
     known = _known(*(content for content in (on or {}).values() if content), *filter(None, (old, new)))
     now = _now(old, on or {})
     serving = {**trees[1], "instances": there(trees[1]["instances"], without)}
@@ -159,11 +157,11 @@ def make(
     return Plan(
         old,
         new,
-        option_changes(*trees),
+        option_changes(old, new),
         instance_changes(*trees),
         addresses,
         server_changes(*trees),
-        files,
+        [change for name in touched for change in files[name]],
         units,
         waves(works, order, batches(serving)),
         touched,
@@ -173,18 +171,15 @@ def make(
     )
 
 
-def _bundles(
-    old: Content | None, new: Content, on: Mapping[str, Content | None]
-) -> tuple[dict[str, Bundle], dict[str, Bundle]]:
-    """Return the bundles before and after; one that stays the same is read only once."""
-    after = {name: new.bundle(name) for name in sorted(new.bundles)}
-    before = {}
-    for name in sorted({*(old.bundles if old else {}), *after}):
-        source = on.get(name, old)
-        if source is None or name not in source.bundles:
-            continue
-        same = source.bundles[name] == new.bundles.get(name)
-        before[name] = after[name] if same else source.bundle(name)
+def _bundles(was: Mapping[str, Content], new: Content) -> tuple[dict[str, Bundle], dict[str, Bundle]]:
+    """Return the bundles before and after, of the servers alone whose bundle is another one."""
+    before, after = {}, {}
+    for name, digest in sorted(new.bundles.items()):
+        old = was.get(name)
+        if old is None or old.bundles[name] != digest:
+            if old is not None:
+                before[name] = old.bundle(name)
+            after[name] = _comparable(new.bundle(name), before.get(name))
     return before, after
 
 
@@ -217,12 +212,14 @@ def _works(
         if change.instance is not None and change.action != "reload":
             interruptions[change.server].add(_interruption(change.server, change.instance, now, known))
     first = {entry["server"] for entry in new.values() if entry["application"] == CONFIGURATION_SERVER}
-    hosts = {(entry["server"], entry["application"]) for entry in new.values() if entry["server"] in touched}
+    hosts: dict[str, set[str]] = {name: set() for name in touched}
+    for entry in new.values():
+        hosts.get(entry["server"], set()).add(entry["application"])
     return [
         Work(
             name,
             tree["servers"][name]["site"],
-            frozenset(application for server, application in hosts if server == name),
+            frozenset(hosts.get(name, ())),
             tuple(sorted(interruptions[name], key=lambda each: each.instance)),
             frozenset(takes[name]),
             frozenset(leaves[name]),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tandem.errors import did_you_mean
 from tandem.installation import Instance
 from tandem.model import Model
@@ -15,18 +17,50 @@ class UnknownName(Exception):
 
 
 class Contexts:
-    """The contexts of all files of an installation."""
+    """The contexts of all files of an installation, server by server.
+
+    `read` are the instances whose options, or what follows from them, were asked for since `begin`.
+    """
 
     def __init__(self, model: Model, topology: Topology, decrypt: Decrypt | None) -> None:
         self._model = model
         self._topology = topology
         self.secrets = Secrets(decrypt)
+        self.read: set[str] = set()
+        self._found: dict[tuple[str, str | None], Options] = {}
         self._servers = server_views(model.installation)
         base = model.applications.base
         self._base = Options(base.options if base else {}, model.tree.base(), self.secrets)
-        instances = sorted(model.installation.instances.items())
-        self._instances = {name: self._view(instance) for name, instance in instances}
+        self._instances = {
+            name: InstanceView(instance, self._servers[instance.server.name], self)
+            for name, instance in sorted(model.installation.instances.items())
+        }
+        self._peers: dict[str, list[InstanceView]] = {}
         self._installation = self._whole()
+
+    def begin(self) -> None:
+        """Begin with another server: what was found out is let go of, because whole fleets do not fit into memory."""
+        self.read.clear()
+        self._found.clear()
+
+    def options(self, instance: Instance, environment: str | None = None) -> Options:
+        """Return the effective options of an instance, in Global or in an environment."""
+        self.read.add(instance.name)
+        key = instance.name, environment
+        if key not in self._found:
+            tree = self._model.tree
+            effective = tree.effective(instance.name, environment)
+            self._found[key] = Options(tree.options(instance.name), effective, self.secrets)
+        return self._found[key]
+
+    def environment_options(self, instance: Instance) -> Mapping[str, Options]:
+        """Return the effective options of an instance in every environment, by name."""
+        return {name: self.options(instance, name) for name in self._model.installation.environments}
+
+    def listens(self, instance: Instance) -> tuple[Listening, ...]:
+        """Return what the processes of an instance listen on."""
+        self.read.add(instance.name)
+        return tuple(Listening(*listening) for listening in self._topology.listens(instance))
 
     def of_base(self, server: str) -> dict[str, object]:
         """Return what the files that every server gets are made from."""
@@ -58,7 +92,9 @@ class Contexts:
         if application not in self._model.applications:
             hint = did_you_mean(application, self._model.applications)
             raise UnknownName(f"peers({application!r}): there is no such application{hint}")
-        return [self._instances[instance.name] for instance in self._topology.of[application]]
+        if application not in self._peers:
+            self._peers[application] = [self._instances[instance.name] for instance in self._topology.of[application]]
+        return self._peers[application]
 
     def _of_server(self, name: str) -> dict[str, object]:
         server = self._servers[name]
@@ -74,25 +110,4 @@ class Contexts:
             tuple(self._instances.values()),
             tuple(str(network) for network in sorted(installation.controllers)),
             tuple(sorted(installation.environments)),
-        )
-
-    def _view(self, instance: Instance) -> InstanceView:
-        server = self._servers[instance.server.name]
-        tree = self._model.tree
-        declared = tree.options(instance.name)
-        environments = {
-            name: Options(declared, tree.effective(instance.name, name), self.secrets)
-            for name in self._model.installation.environments
-        }
-        return InstanceView(
-            instance.name,
-            instance.application,
-            instance.cluster,
-            str(instance.address),
-            instance.network.network.prefixlen,
-            server,
-            server.site,
-            tuple(Listening(*listening) for listening in self._topology.listens(instance)),
-            Options(declared, tree.effective(instance.name), self.secrets),
-            environments,
         )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from tandem.applications import Application, File
 from tandem.errors import InputRefused, Origin, Problems
@@ -39,11 +38,9 @@ def render(model: Model, decrypt: Decrypt | None) -> dict[str, list[RenderedFile
     options that could not be read.
     """
     problems = Problems()
-    topology = Topology(model)
-    topology.refuse_shut_out(problems)
-    renderer = Renderer(model, topology, decrypt, problems)
-    servers = model.installation.servers
-    files = {server: sorted(renderer.server(server), key=lambda file: file.path) for server in servers}
+    renderer = Renderer(model, decrypt, problems)
+    renderer.refuse_shut_out()
+    files = {server: renderer.server(server) for server in model.installation.servers}
     problems.raise_if_any()
     return files
 
@@ -51,52 +48,69 @@ def render(model: Model, decrypt: Decrypt | None) -> dict[str, list[RenderedFile
 class Renderer:
     """Renders files one by one, and collects the problems of all of them."""
 
-    def __init__(self, model: Model, topology: Topology, decrypt: Decrypt | None, problems: Problems) -> None:
+    def __init__(self, model: Model, decrypt: Decrypt | None, problems: Problems) -> None:
         self._applications = {application.name: application for application in model.applications.everything()}
         self._base = model.applications.base
-        self._topology = topology
-        self._contexts = Contexts(model, topology, decrypt)
+        self._topology = Topology(model)
+        self._contexts = Contexts(model, self._topology, decrypt)
         self._templates = Templates({name: app.folder for name, app in self._applications.items()})
-        self._copies: dict[Path, bytes] = {}
+        self._copies: dict[tuple[str, str], bytes | None] = {}
         self._problems = problems
 
-    def server(self, name: str) -> Iterator[RenderedFile]:
-        """Yield the files of one server: base, then each application once, then each instance."""
+    @property
+    def read(self) -> set[str]:
+        """Name the instances on whose options the files of the last server depend."""
+        return self._contexts.read
+
+    def refuse_shut_out(self) -> None:
+        """Note every server on which the firewall would shut out those who manage it."""
+        self._topology.refuse_shut_out(self._problems)
+
+    def server(self, name: str, only: Container[str] | None = None) -> list[RenderedFile]:
+        """Return the files of one server by path, or of those only some."""
+        self._contexts.begin()
+        return sorted(self._all(name, only), key=lambda file: file.path)
+
+    def _all(self, name: str, only: Container[str] | None) -> Iterator[RenderedFile]:
+        """Yield the files of base, then of each application once, then of each instance."""
         if self._base:
-            yield from self._files(self._base, self._contexts.of_base(name), None)
+            yield from self._files(self._base, self._contexts.of_base(name), None, only)
         instances = self._topology.on[name]
         for application in sorted({instance.application for instance in instances}):
             context = self._contexts.of_application(name, application)
-            yield from self._files(self._applications[application], context, None)
+            yield from self._files(self._applications[application], context, None, only)
         for instance in instances:
             context = self._contexts.of_instance(instance)
-            yield from self._files(self._applications[instance.application], context, instance)
+            yield from self._files(self._applications[instance.application], context, instance, only)
 
     def _files(
-        self, application: Application, context: Mapping[str, object], instance: Instance | None
+        self,
+        application: Application,
+        context: Mapping[str, object],
+        instance: Instance | None,
+        only: Container[str] | None,
     ) -> Iterator[RenderedFile]:
         name = instance.name if instance else None
         secrets = self._contexts.secrets
         for path, attributes in sorted(application.declaration.files.items()):
             if (INSTANCE in path) != (instance is not None):
                 continue
+            target = "/" + placed(path, name)
+            if only is not None and target not in only:
+                continue
             secrets.touched.clear()
             content = self._content(application, path, context)
             unreadable = () if secrets.readable else tuple(sorted(secrets.touched))
-            target, secret = "/" + placed(path, name), bool(secrets.touched)
+            secret = bool(secrets.touched)
             yield RenderedFile(
                 target, None if unreadable else content, attributes, application.name, name, secret, unreadable
             )
 
     def _content(self, application: Application, path: str, context: Mapping[str, object]) -> bytes:
         """Return the content of a file, rendered or copied; nothing where it cannot be made, which is noted."""
-        copied = application.folder / "files" / path
         try:
-            if (application.folder / "templates" / f"{path}.j2").is_file():
-                return self._templates.render(f"{application.name}/{path}.j2", context)
-            if copied not in self._copies:
-                self._copies[copied] = copied.read_bytes()
-            return self._copies[copied]
+            copy = self._copy(application, path)
+            return self._templates.render(f"{application.name}/{path}.j2", context) if copy is None else copy
         except InputRefused as refused:
             if self._contexts.secrets.readable or not self._contexts.secrets.touched:
                 self._problems.extend(refused.problems)
@@ -104,6 +118,14 @@ class Renderer:
             origin = Origin(f"roles/{application.name}/meta/application.yml")
             self._problems.add(origin, f"files: {path}: the role has neither templates/{path}.j2 nor files/{path}")
         return b""
+
+    def _copy(self, application: Application, path: str) -> bytes | None:
+        """Return the bytes of a file that is copied; None where there is a template for it."""
+        key = application.name, path
+        if key not in self._copies:
+            template = (application.folder / "templates" / f"{path}.j2").is_file()
+            self._copies[key] = None if template else (application.folder / "files" / path).read_bytes()
+        return self._copies[key]
 
 
 def placed(text: str, instance: str | None) -> str:

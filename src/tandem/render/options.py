@@ -35,9 +35,7 @@ class Secrets:
         return self._decrypt is not None
 
     def read(self, option: Option, value: Value) -> object:
-        """Return an option's plain value, noting a secret; raise InputRefused where it is not allowed."""
-        if not isinstance(value.value, Secret):
-            return value.value
+        """Return an option's secret, noting that it was read; raise InputRefused where it is not allowed."""
         self.touched.add(option.dotted)
         if self._decrypt is None:
             return UNREADABLE
@@ -48,36 +46,40 @@ class Secrets:
 
 
 class Options:
-    """Effective options, read as `options.<module>.<group>.<option>`; an unknown one raises UnknownOption."""
+    """Effective options, read as `options.<module>.<group>.<option>`; an unknown one raises UnknownOption.
 
-    __slots__ = ("_declared", "_path", "_secrets", "_values")
+    Modules and groups are attributes once they have been asked for, so that templates find them again at once.
+    """
 
     def __init__(
-        self,
-        declared: Mapping[str, Option],
-        values: Mapping[str, Value],
-        secrets: Secrets,
-        path: tuple[str, ...] = (),
+        self, declared: Mapping[str, Option], values: Mapping[str, Value], secrets: Secrets, path: tuple[str, ...] = ()
     ) -> None:
         self._declared = declared
         self._values = values
         self._secrets = secrets
         self._path = path
+        self._prefix = ".".join((*path, ""))
 
     def __getattr__(self, name: str) -> object:
+        value = self._values.get(self._prefix + name)
+        if value is None:
+            return self._inside(name)
+        plain: object = value.value
+        return self._secrets.read(self._declared[self._prefix + name], value) if isinstance(plain, Secret) else plain
+
+    def _inside(self, name: str) -> Options:
+        """Return a module or a group."""
         if name.startswith("__"):
             raise AttributeError(name)
-        return self[name]
+        if len(self._path) == DEPTH - 1:
+            dotted = self._prefix + name
+            raise UnknownOption(f"options.{dotted} is not declared{did_you_mean(dotted, self._declared)}")
+        inside = Options(self._declared, self._values, self._secrets, (*self._path, name))
+        self.__dict__[name] = inside
+        return inside
 
     def __getitem__(self, name: str) -> object:
-        path = (*self._path, name)
-        if len(path) < DEPTH:
-            return Options(self._declared, self._values, self._secrets, path)
-        dotted = ".".join(path)
-        try:
-            return self._secrets.read(self._declared[dotted], self._values[dotted])
-        except KeyError:
-            raise UnknownOption(f"options.{dotted} is not declared{did_you_mean(dotted, self._declared)}") from None
+        return getattr(self, name)
 
     def __str__(self) -> str:
         raise UnknownOption(f"{'.'.join(('options', *self._path))} is not an option; write options.module.group.option")

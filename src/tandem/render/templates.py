@@ -6,8 +6,18 @@ import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
-from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateNotFound, TemplateSyntaxError
+from jinja2 import (
+    BaseLoader,
+    BytecodeCache,
+    Environment,
+    StrictUndefined,
+    TemplateNotFound,
+    TemplateSyntaxError,
+    __version__,
+)
+from jinja2.bccache import Bucket
 
+from tandem import cache
 from tandem.errors import InputRefused, Origin, Problem, TandemError
 from tandem.render.filters import FILTERS
 
@@ -28,6 +38,25 @@ class RoleLoader(BaseLoader):
         return text, shown(template), None
 
 
+class Bytecode(BytecodeCache):
+    """Keep what templates were compiled to, which takes far longer than rendering one."""
+
+    def __init__(self) -> None:
+        self._cache = cache.default()
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Fill a bucket, if there is something for it."""
+        if (data := self._cache.get(self._key(bucket))) is not None:
+            bucket.bytecode_from_string(data)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep what is in a bucket."""
+        self._cache.put(self._key(bucket), bucket.bytecode_to_string())
+
+    def _key(self, bucket: Bucket) -> str:
+        return cache.key("template", __version__, bucket.key, bucket.checksum)
+
+
 class Templates:
     """All templates of an installation's applications, each compiled once."""
 
@@ -39,6 +68,7 @@ class Templates:
             keep_trailing_newline=True,
             cache_size=-1,
             auto_reload=False,
+            bytecode_cache=Bytecode(),
         )
         self._environment.filters.update(FILTERS)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
 
 from tandem.applications import Listen, Process
@@ -57,7 +58,6 @@ class Topology:
         for _, instance in sorted(model.installation.instances.items()):
             self.on[instance.server.name].append(instance)
             self.of[instance.application].append(instance)
-        self._addresses = {name: self._addresses_of(server) for name, server in model.installation.servers.items()}
         self._known: dict[tuple[tuple[str, ...], frozenset[Client]], tuple[str, ...]] = {}
 
     def clients(self, process: Process, instance: Instance | None) -> list[Client]:
@@ -80,16 +80,23 @@ class Topology:
             rules += self._rules(declaration.processes, instance.address, instance.name, instance)
         return sorted(rules, key=lambda rule: (IPv4Address(rule.address), rule.protocol, rule.port, rule.comment))
 
+    @cached_property
+    def _addresses(self) -> Mapping[str, list[Client]]:
+        return {name: self._addresses_of(server) for name, server in self._installation.servers.items()}
+
     def refuse_shut_out(self, problems: Problems) -> None:
         """Note every server whose rules would let a controller reach no TCP port of its management address."""
-        origin = self._model.source.installation.at(("controllers",)).origin
         wanted = self._installation.controllers
-        for name, server in sorted(self._installation.servers.items()):
-            rules = self._rules(self._base, server.address, name, None)
+        # they are the same on every server, but for the address
+        for server in list(self._installation.servers.values())[:1]:
+            rules = self._rules(self._base, server.address, server.name, None)
             allowed = [IPv4Network(source) for rule in rules if rule.protocol == "tcp" for source in rule.sources]
             outside = [str(net) for net in wanted if not any(net.subnet_of(source) for source in allowed)]
-            if outside or not wanted:
-                who = f"the controllers {', '.join(outside)}" if outside else "every controller"
+            if wanted and not outside:
+                return
+            who = f"the controllers {', '.join(outside)}" if outside else "every controller"
+            origin = self._model.source.installation.at(("controllers",)).origin
+            for name in self._installation.servers:
                 problems.add(origin, f"{name}: its firewall would shut out {who}; nothing could manage it any more")
 
     def _rules(

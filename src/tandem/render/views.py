@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
-from tandem.installation import Installation, Network, Server, Site
+from tandem.installation import Installation, Instance, Network, Server, Site
 from tandem.render.options import Options
 
 
@@ -55,19 +56,54 @@ class Listening(Named):
     port: int
 
 
-@dataclass(frozen=True, slots=True)
-class InstanceView(Named):
-    """An instance: service address, place, and its effective options."""
+class Effect(Protocol):
+    """Who knows what the options of an instance come to."""
 
-    application: str
-    cluster: str
-    address: str
-    prefix: int
-    server: ServerView
-    site: SiteView
-    listens: tuple[Listening, ...]
-    options: Options
-    environment_options: Mapping[str, Options]
+    def options(self, instance: Instance, environment: str | None = None) -> Options:
+        """Return the effective options, in Global or in an environment."""
+
+    def environment_options(self, instance: Instance) -> Mapping[str, Options]:
+        """Return the effective options in every environment, by name."""
+
+    def listens(self, instance: Instance) -> tuple[Listening, ...]:
+        """Return what the processes listen on."""
+
+
+class InstanceView:
+    """An instance: service address, place, and what its options come to, which is found out when it is asked for."""
+
+    def __init__(self, instance: Instance, server: ServerView, effect: Effect) -> None:
+        self.name = instance.name
+        self.application = instance.application
+        self.cluster = instance.cluster
+        self.address = str(instance.address)
+        self.server = server
+        self.site = server.site
+        self._instance = instance
+        self._effect = effect
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def prefix(self) -> int:
+        """Return the length of the prefix of the network that the service address lies in."""
+        return self._instance.network.network.prefixlen
+
+    @property
+    def listens(self) -> tuple[Listening, ...]:
+        """Return what the processes of the instance listen on."""
+        return self._effect.listens(self._instance)
+
+    @property
+    def options(self) -> Options:
+        """Return the effective options in Global."""
+        return self._effect.options(self._instance)
+
+    @property
+    def environment_options(self) -> Mapping[str, Options]:
+        """Return the effective options in every environment, by name."""
+        return self._effect.environment_options(self._instance)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,9 +32,9 @@ BROKEN = Broken()
 Content: TypeAlias = "bool | int | Decimal | str | Secret | Broken | dict[str, Node] | list[Node] | None"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Node:
-    """Hold one value of a file: its content, its text as written, and its origin.
+    """Hold one value of a file: its content, its text as written, and its origin. Never change one (see Origin).
 
     The line of a value in a mapping is the line of its key. `text` is what a scalar looks like in the file,
     with quotes where it has them; for a mapping or a list it says which of the two it is.
@@ -62,7 +62,9 @@ class Node:
     @property
     def broken(self) -> bool:
         """Tell whether this or anything in it has been reported as unreadable."""
-        return isinstance(self.value, Broken) or any(child.broken for child in self.children())
+        if isinstance(self.value, (dict, list)):
+            return any(child.broken for child in self.children())
+        return self.value is BROKEN
 
     def children(self) -> Iterator[Node]:
         """Yield the values directly inside."""

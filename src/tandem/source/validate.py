@@ -26,9 +26,12 @@ WORDS = {
 
 
 class Frozen(BaseModel):
-    """Refuse unknown attributes, convert nothing, and never change after loading."""
+    """Refuse unknown attributes, convert nothing, and never change after loading.
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+    What validates is built when it is first needed: mostly the cache has what it would validate.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", defer_build=True)
 
 
 def show(node: Node) -> str:

@@ -6,7 +6,7 @@ The parser is libyaml's; nodes are made from its events, because only events sti
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -32,7 +32,7 @@ def resolve(text: str) -> Content:
     """
     if text in WORDS:
         return WORDS[text]
-    if len(text) <= LONGEST_INTEGER:
+    if text[0] in "-0123456789" and len(text) <= LONGEST_INTEGER:
         if INTEGER.match(text):
             return int(text)
         if NUMBER.match(text):
@@ -62,19 +62,19 @@ class _Builder:
     """Make nodes from the events of one file."""
 
     def __init__(self, text: str, path: str, problems: Problems) -> None:
-        self.events: Iterator[Any] = yaml.parse(text, Loader=yaml.CSafeLoader)
+        self.next: Callable[[], Any] = yaml.CSafeLoader(text).get_event
         self.path = path
         self.problems = problems
         self.depth = 0
 
     def document(self) -> Node:
         """Read the only document of the file."""
-        next(self.events)
-        if isinstance(next(self.events), yaml.StreamEndEvent):
+        self.next()
+        if isinstance(self.next(), yaml.StreamEndEvent):
             return Node(None, Origin(self.path, 1))
-        node = self.node(next(self.events))
-        next(self.events)
-        more = next(self.events)
+        node = self.node(self.next())
+        self.next()
+        more = self.next()
         if not isinstance(more, yaml.StreamEndEvent):
             self.problems.add(self.origin(more), "a second document begins here; a file holds one")
         return node
@@ -86,6 +86,9 @@ class _Builder:
     def node(self, event: Any, origin: Origin | None = None) -> Node:
         """Read the value that an event begins; `origin` is that of its key, if it has one."""
         origin = origin or self.origin(event)
+        if _plain(event):
+            text = event.value
+            return Node(text, origin, f'"{text}"') if event.style else Node(resolve(text), origin, text)
         if isinstance(event, yaml.AliasEvent):
             self.problems.add(origin, f"alias *{event.anchor} is not allowed; write the value itself")
             return Node(BROKEN, origin)
@@ -110,7 +113,7 @@ class _Builder:
         return True
 
     def scalar(self, event: Any, origin: Origin) -> Node:
-        """Read a scalar: as a secret, as a string in quotes, or as what it means without them."""
+        """Read a scalar with a tag or an anchor: as a secret, as a string in quotes, or as what it means without."""
         if event.tag == "!vault":
             return self.secret(event.value, origin)
         if self.tag(event, origin):
@@ -130,27 +133,39 @@ class _Builder:
     def sequence(self) -> list[Node]:
         """Read the items of a list up to its end."""
         items = []
-        while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
+        while not isinstance(event := self.next(), yaml.SequenceEndEvent):
             items.append(self.node(event))
         return items
 
     def mapping(self) -> dict[str, Node]:
         """Read the entries of a mapping up to its end; of two with the same key the second is reported."""
         entries: dict[str, Node] = {}
-        while not isinstance(event := next(self.events), yaml.MappingEndEvent):
-            origin = self.origin(event)
-            key = self.node(event)
-            value = self.node(next(self.events), origin)
-            if isinstance(key.value, dict | list | Secret):
-                self.problems.add(origin, f"{key.text} cannot be a key; a key is a word")
-            elif key.value is BROKEN:
+        while not isinstance(event := self.next(), yaml.MappingEndEvent):
+            origin = Origin(self.path, event.start_mark.line + 1)
+            name = event.value if _plain(event) else self.key(event, origin)
+            value = self.node(self.next(), origin)
+            if name is None:
                 continue
-            elif (name := key.value if isinstance(key.value, str) else key.text) in entries:
+            if name in entries:
                 first = entries[name].origin.line
                 self.problems.add(origin, f"{name} stands here a second time; the first is in line {first}")
             else:
                 entries[name] = value
         return entries
+
+    def key(self, event: Any, origin: Origin) -> str | None:
+        """Read a key that is more than a word; None where it has been reported and its value is to be passed over."""
+        node = self.node(event, origin)
+        if isinstance(node.value, dict | list | Secret):
+            self.problems.add(origin, f"{node.text} cannot be a key; a key is a word")
+        elif node.value is not BROKEN:
+            return node.value if isinstance(node.value, str) else node.text
+        return None
+
+
+def _plain(event: Any) -> bool:
+    """Tell whether an event is a scalar and nothing else: without tag and anchor."""
+    return type(event) is yaml.ScalarEvent and event.tag is None and event.anchor is None
 
 
 def _syntax(error: yaml.YAMLError, text: str, path: str) -> tuple[Origin, str]:

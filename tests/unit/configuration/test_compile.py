@@ -84,7 +84,8 @@ def test_the_order_of_instances_and_options_does_not_reach_the_bundles(project: 
 def test_every_blob_is_named_by_its_content_and_everything_named_is_there(project: Project) -> None:
     configuration = project.compile()
     assert all(digest(data) == name for name, data in configuration.blobs.items())
-    named = {configuration.record["tree"], *configuration.record["source"].values(), *configuration.bundles.values()}
+    named = {configuration.record["tree"], *configuration.resolved.values(), *configuration.bundles.values()}
+    named |= set(configuration.record["source"].values())
     named |= {file.digest for file in files(configuration) if isinstance(file, File) and file.digest}
     assert named == set(configuration.blobs)
 
@@ -212,7 +213,8 @@ def test_secrets_are_only_in_the_files_that_need_them(project: Project) -> None:
     assert {name for name, data in configuration.blobs.items() if ciphertext in data} == {
         configuration.record["source"]["options/suite.yml"]
     }
-    assert PASSWORD not in json.dumps(configuration.tree())
+    values = [configuration.values(instance) for instance in configuration.resolved]
+    assert PASSWORD not in json.dumps([configuration.tree(), *values])
 
 
 def test_without_a_password_what_is_open_is_named_in_the_record(project: Project) -> None:

@@ -9,7 +9,7 @@ def test_values_are_written_where_they_differ_from_what_is_above(project: Projec
     project.write(
         "inventories/sample/options/suite/engines.yml", "engine: {listen: {clients: [198.18.1.0/24], port: 1812}}"
     )
-    engine = project.compile().tree()["instances"]["engine-1"]
+    engine = project.compile().values("engine-1")
     assert engine["options"] == {
         "engine.listen.clients": [["198.18.1.0/24", "198.18.0.250/32"], "cluster", "options/suite/engines.yml:1"],
         "engine.listen.port": [1812, "cluster", "options/suite/engines.yml:1"],
@@ -31,7 +31,7 @@ def test_where_an_instance_is_and_what_starts_before_it_is_in_the_tree(project: 
 
 def test_a_secret_is_a_digest_that_does_not_depend_on_how_it_was_encrypted(project: Project) -> None:
     def secret() -> object:
-        return project.compile().tree()["instances"]["database-1"]["options"]["database.access.password"][0]
+        return project.compile().values("database-1")["options"]["database.access.password"][0]
 
     before = secret()
     project.write(
@@ -44,6 +44,5 @@ def test_a_secret_is_a_digest_that_does_not_depend_on_how_it_was_encrypted(proje
         f"database:\n  access:\n    password: !vault |\n{project.encrypt('another')}",
     )
     assert secret() != before
-    assert project.compile(with_password=False).tree()["instances"]["database-1"]["options"][
-        "database.access.password"
-    ] == [None, "suite", "options/suite.yml:3"]
+    sealed = project.compile(with_password=False).values("database-1")["options"]
+    assert sealed["database.access.password"] == [None, "suite", "options/suite.yml:3"]

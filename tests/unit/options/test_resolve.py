@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tandem.errors import Problems
 from tandem.model import Model
-from tandem.options import Tree, layers
+from tandem.options import Layers, Tree
 from tandem.source import Source, parse
 from tandem.source.read import option_file
 from tests.unit.sample import BILLING, BILLING_1, SECRET, SUITE, WHOLE, load
@@ -62,7 +62,7 @@ def tree_of(made: dict[str, Any], *, backwards: bool = False) -> Tree:
         nodes[place] = node
     if backwards:
         nodes = dict(reversed(nodes.items()))
-    found = layers(nodes, SAMPLE.tree.nodes, problems, set())
+    found = dict(Layers(nodes, SAMPLE.tree.nodes, problems))
     assert not problems.found
     return Tree(SAMPLE.tree.nodes, found)
 

@@ -47,14 +47,11 @@ def test_an_address_that_is_held_does_not_serve_yet() -> None:
 
 
 def test_the_smallest_batch_counts_and_one_instance_is_always_left() -> None:
-    option = "engine.rollout.at_once"
-    declared = {"batch": option, "options": {option: {"default": 3}}}
-    entry = {"cluster": "engines", "application": "engine", "options": {}}
-    tree: Json = {"applications": {"engine": declared}, "instances": {f"engine-{n}": dict(entry) for n in range(3)}}
+    tree: Json = {"instances": {f"engine-{n}": {"cluster": "engines", "batch": 3} for n in range(3)}}
     assert batches(tree) == {"engines": 2}
-    tree["instances"]["engine-1"]["options"] = {option: [1, "instance", "options/…:3"]}
+    tree["instances"]["engine-1"]["batch"] = 1
     assert batches(tree) == {"engines": 1}
-    tree["instances"] = {"engine-0": entry}
+    tree["instances"] = {"engine-0": {"cluster": "engines", "batch": 3}}
     assert batches(tree) == {"engines": 1}
-    tree["applications"]["engine"] = {"batch": None, "options": {}}
+    tree["instances"] = {"engine-0": {"cluster": "engines", "batch": None}}
     assert batches(tree) == {}

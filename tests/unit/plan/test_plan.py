@@ -197,8 +197,8 @@ def test_a_secret_shows_only_that_it_changed(project: Project) -> None:
 
 
 def digests(configuration: object) -> list[str]:
-    instances = configuration.tree()["instances"]  # type: ignore[attr-defined]
-    return [instances["database-1"]["options"]["database.access.password"][0]]
+    values = configuration.values("database-1")  # type: ignore[attr-defined]
+    return [values["options"]["database.access.password"][0]]
 
 
 def test_a_secret_encrypted_anew_changes_nothing(project: Project) -> None:

@@ -139,20 +139,19 @@ def test_a_cluster_on_several_servers_none_of_whose_instances_moves_keeps_one(
 
 
 def tree(found: list[Change], side: str, batch: int) -> Json:
-    """Return as much of a resolved tree as waves are made from; the batch is an option of every application."""
+    """Return as much of a resolved tree as waves are made from; the batch is the same everywhere."""
     instances = {
         change.name: {
             "cluster": change.cluster,
             "application": change.application,
             "server": getattr(change, side),
             "address": change.name,
-            "options": {},
+            "batch": batch,
         }
         for change in found
         if getattr(change, side)
     }
-    declared = {"batch": "a.rollout.at_once", "options": {"a.rollout.at_once": {"default": batch}}}
-    return {"instances": instances, "applications": dict.fromkeys(APPLICATIONS, declared)}
+    return {"instances": instances}
 
 
 @given(changes(), st.sampled_from(SERVERS))

@@ -10,7 +10,7 @@ from tandem.configuration import Configuration, compile_model
 from tandem.configuration.diff import unified
 from tandem.configuration.history import lines, ordered
 from tandem.configuration.store import StoredConfiguration
-from tandem.model import load
+from tandem.model import outline
 from tandem.plan import make
 from tandem.plan.report import compared
 from tandem.plan.report import lines as plan_lines
@@ -22,7 +22,9 @@ Json = dict[str, Any]
 def run(context: Context) -> Json:
     """Tell (see plugins/modules/configurations_info.py for what goes in and out)."""
     numbers: list[int] = context.args["compare"]
-    source = compile_model(load(context.directory, roles_directory()), context.decrypt) if len(numbers) == 1 else None
+    source = (
+        compile_model(outline(context.directory, roles_directory()), context.decrypt) if len(numbers) == 1 else None
+    )
     with context.store() as session:
         if context.args["verify"]:
             return _verify(session)

@@ -18,7 +18,7 @@ from tandem.configuration.diff import unified
 from tandem.configuration.places import Place, assumed, words
 from tandem.configuration.store import StoredConfiguration
 from tandem.errors import Failed
-from tandem.model import load
+from tandem.model import outline
 from tandem.plan import make
 from tandem.plan.away import refuse_without
 from tandem.plan.drift import lines as drift_lines
@@ -52,7 +52,7 @@ def run(context: Context) -> Json:
 
 def _compile(context: Context) -> Configuration:
     """Compile before anything is contacted: what is wrong with the source must cost nothing."""
-    configuration = compile_model(load(context.directory, roles_directory()), context.decrypt)
+    configuration = compile_model(outline(context.directory, roles_directory()), context.decrypt)
     if configuration.unreadable and context.args.get("lease"):
         options = sorted(
             {option for files in configuration.unreadable.values() for names in files.values() for option in names}
@@ -123,10 +123,11 @@ def _on(session: Session, places: Mapping[str, Place], number: int | None) -> di
 
 
 def _fetch_edited(session: Session, old: StoredConfiguration, new: Configuration | StoredConfiguration) -> None:
-    """Fetch the source files that were edited, at once; those of a fresh configuration are here already."""
-    edited = old.sources.items() - new.sources.items()
-    added = new.sources.items() - old.sources.items() if isinstance(new, StoredConfiguration) else set()
-    session.fetch([name for _, name in edited | added])
+    """Fetch the source files that were edited, and values that differ, at once; a fresh configuration has its own."""
+    for held, other in ((old, new), (new, old)):
+        if isinstance(held, StoredConfiguration):
+            edited = (held.sources.items() - other.sources.items()) | (held.resolved.items() - other.resolved.items())
+            session.fetch(sorted(name for _, name in edited))
 
 
 def _store(context: Context, session: Session, configuration: Configuration) -> int:
