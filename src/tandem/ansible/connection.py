@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -122,8 +121,3 @@ class Connections:
         keys = {"become_pass": self._play_context.become_pass} if self._play_context.become_pass else {}
         become.set_options(task_keys=keys, var_options=options)
         return become
-
-
-def remote_command(stub: str, *arguments: str) -> str:
-    """Return the shell command that starts a Python program given as text."""
-    return shlex.join(["/usr/bin/python3", "-ISB", "-c", stub, *arguments])

@@ -6,12 +6,11 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from functools import cache
 from typing import Any
 
 from tandem import server_program
-from tandem.ansible.connection import Connection, remote_command
-from tandem.configuration.canonical import digest
+from tandem.ansible import stub
+from tandem.ansible.connection import Connection
 from tandem.errors import TandemError
 
 Json = dict[str, Any]
@@ -20,46 +19,9 @@ SILENCE = (
 )
 LINE = 256 * 1024 * 1024  # bytes; a line may carry the contents of files
 
-# Says hello; runs the installed program when it is the wanted one, and otherwise asks for it; reads the request before
-# that, so that the ordinary case costs no round trip. What comes before it is a password that sudo did not want.
-STUB = """
-import os, sys
-try:
-    from _sha256 import sha256
-except ImportError:
-    from hashlib import sha256
-path = sys.argv[1]
-print('{"event":"hello"}', flush=True)
-line = b""
-while not line.startswith(b"{"):
-    line = sys.stdin.buffer.readline()
-    if not line:
-        sys.exit(1)
-try:
-    with open(path, "rb") as file:
-        good = sha256(file.read()).hexdigest() == sys.argv[2]
-except OSError:
-    good = False
-if not good:
-    print('{"event":"program"}', flush=True)
-    descriptor = os.memfd_create("server")
-    with open(descriptor, "wb", closefd=False) as file:
-        file.write(sys.stdin.buffer.read(int(sys.argv[3])))
-    path = "/proc/self/fd/%d" % descriptor
-sys.path.insert(0, path)
-from tandem_server.__main__ import main
-sys.exit(main([], line))
-"""
-
 
 class Unreachable(TandemError):
     """Say why a server cannot be talked to."""
-
-
-@cache
-def _command() -> str:
-    program = server_program.build()
-    return remote_command(STUB.strip(), server_program.PATH, digest(program), str(len(program)))
 
 
 class Conversation:
@@ -171,7 +133,7 @@ async def converse(
     with connection.started() as startup:
         try:
             process = await asyncio.create_subprocess_exec(
-                *connection.argv(_command(), new=new),
+                *connection.argv(stub.command(), new=new),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
