@@ -47,13 +47,21 @@ class Connection:
         """
         if become := self._plugin.become:
             command = become.build_become_command(command, self._plugin._shell)  # noqa: SLF001
+        argv = self._ssh("-T", self.address, command)
+        return [argv[0], *(word.encode() for word in NEW_CONNECTION), *argv[1:]] if new else argv
+
+    def opening(self) -> list[bytes] | None:
+        """Return the ssh command that opens the connection which others share, and ends; None where none is shared."""
+        argv = self._ssh("-N", self.address)
+        return argv if any(b"controlpersist" in word.lower() for word in argv) else None
+
+    def _ssh(self, *words: str) -> list[bytes]:
         executable = self._plugin.get_option("ssh_executable")
-        early = NEW_CONNECTION if new else ()
         try:
-            argv: list[bytes] = self._plugin._build_command(executable, "ssh", *KEEP_ALIVE, "-T", self.address, command)  # noqa: SLF001
+            argv: list[bytes] = self._plugin._build_command(executable, "ssh", *KEEP_ALIVE, *words)  # noqa: SLF001
         except AnsibleError as error:
             raise Failed(f"{self.server}: {error}") from None
-        return [argv[0], *(word.encode() for word in early), *argv[1:]]
+        return argv
 
     def started(self) -> Startup:
         """Return a context whose `popen` has what else the process needs: a way to ask for the password."""

@@ -30,6 +30,7 @@ class Conversation:
     def __init__(self, connection: Connection, process: asyncio.subprocess.Process) -> None:
         self.connection = connection
         self._process = process
+        self._patience = 5.0  # seconds for the other side to end
         self._stderr = bytearray()
         self._listener = asyncio.create_task(self._listen())
 
@@ -82,13 +83,18 @@ class Conversation:
             await asyncio.wait_for(self._process.wait(), 5)
         return explain(self._stderr.decode(errors="replace"), self._process.returncode, self.connection.address)
 
+    def leave_at_once(self) -> None:
+        """Wait for nothing at the end: all that mattered has been answered. Others that share the line keep it."""
+        if self.connection.opening():
+            self._patience = 0.0
+
     async def close(self) -> None:
         """End the conversation, however far it has come."""
         self._listener.cancel()
         if self._process.stdin:
             self._process.stdin.close()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._process.wait(), 5)
+            await asyncio.wait_for(self._process.wait(), self._patience)
         if self._process.returncode is None:
             self._process.kill()
             await self._process.wait()

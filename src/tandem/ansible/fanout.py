@@ -13,7 +13,7 @@ from typing import Any
 
 from tandem.ansible.connection import Connection
 from tandem.ansible.conversation import Conversation, Unreachable, converse
-from tandem.ansible.session import Loop
+from tandem.ansible.loop import Loop
 from tandem.ansible.together import NotBegun, Together
 from tandem.errors import TandemError
 

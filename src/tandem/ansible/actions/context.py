@@ -19,7 +19,8 @@ from ansible.plugins.action import ActionBase
 from tandem.ansible.connection import Connection, Connections
 from tandem.ansible.conversation import Unreachable
 from tandem.ansible.inventory import DIRECTORY
-from tandem.ansible.session import Loop, Session
+from tandem.ansible.loop import Loop
+from tandem.ansible.session import Json, Session
 from tandem.configuration.canonical import digest
 from tandem.errors import Failed, InputRefused, TandemError
 from tandem.project import project_directory
@@ -74,13 +75,16 @@ class Context:
         return f"{author}@{socket.gethostname()}"
 
     @contextlib.contextmanager
-    def store(self) -> Iterator[Session]:
-        """Open the store on the configuration server; raise Failed where it cannot be reached."""
+    def store(self, *asked: Json) -> Iterator[Session]:
+        """Open the store on the configuration server; raise Failed where it cannot be reached.
+
+        `asked` are requests that go with the opening (see Session).
+        """
         servers = self.groups.get(CONFIGURATION_SERVER, [])
         if not servers:
             raise Failed("the inventory has no server in the group configuration_server")
         ways = self.ways(servers[0], [self._configuration_server, *_remembered(self.directory)])
-        session = Session(self.loop, ways)
+        session = Session(self.loop, ways, asked)
         try:
             session.__enter__()
         except Unreachable as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +14,7 @@ from tandem.ansible.availability import Guard
 from tandem.ansible.connection import Connection
 from tandem.ansible.fanout import FanOut, Job, Outcome, Tell, encode
 from tandem.ansible.reporting import Reporter
-from tandem.ansible.session import Session
+from tandem.ansible.session import Session, content
 from tandem.configuration import Configuration, compile_model
 from tandem.configuration.places import possible
 from tandem.configuration.store import StoredConfiguration
@@ -110,8 +110,15 @@ class Wave:
         found = guard.guarded(server)
         if step.get("guarded") is not None:
             found = sorted(set(found).intersection(step["guarded"]))
-        guard.ways |= {other: self._ways(other)[0] for other in guard.others(found, server) - guard.ways.keys()}
+        others = guard.others(found, server) - guard.ways.keys()
+        self._fetch_bundles(others)
+        guard.ways |= {other: self._ways(other)[0] for other in others}
         return found
+
+    def _fetch_bundles(self, servers: Iterable[str]) -> None:
+        """Fetch at once what says where some servers answer."""
+        here = [configuration for configuration in (self._active, self._wanted) if configuration]
+        self._session.fetch([found.bundles[name] for found in here for name in servers if name in found.bundles])
 
     def _ways(self, server: str) -> tuple[list[Connection], str]:
         """Return the ways to a server, in the order to try them, and the address it should have in the end."""
@@ -219,11 +226,24 @@ class Wave:
 
 def run(context: Context) -> Json:
     """Apply one wave (see plugins/modules/wave.py for what goes in and out)."""
-    with context.store() as session:
+    with context.store(*_asked(context)) as session:
         if context.check:
             return Wave(context, session).run()
+        session.ask("renew", run=context.args["run"])
         with session.renewing(context.args["run"]):
             return Wave(context, session).run()
+
+
+def _asked(context: Context) -> Iterator[Json]:
+    """Yield what a wave asks of the store first: whether the lease is still its own, and what it is about."""
+    steps, number = context.args["steps"], context.args.get("number")
+    servers = sorted({step["server"] for step in steps}.intersection(context.limited_to))
+    if not context.check:
+        yield {"do": "renew", "run": context.args["run"]}
+    guarded = any(step["instances"] != [] for step in steps)
+    yield content(servers=servers, tree=guarded)
+    if number is not None:
+        yield content(int(number), servers=servers, tree=guarded, files=not context.check)
 
 
 def brief(result: Mapping[str, Any]) -> Json:
