@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from tandem import server_program
@@ -129,13 +129,8 @@ def explain(said: str, status: int | None, address: str) -> str:
 
 
 @contextlib.asynccontextmanager
-async def converse(
-    connection: Connection, request: Json, *, new: bool = False, ready: Callable[[], Awaitable[None]] | None = None
-) -> AsyncIterator[Conversation]:
-    """Start the server program with a request, over a new connection if asked for.
-
-    With `ready`, the server is reached first, and the request waits for that.
-    """
+async def reach(connection: Connection, *, new: bool = False) -> AsyncIterator[Conversation]:
+    """Start the server program, over a new connection if asked for; it does nothing until it has a request."""
     with connection.started() as startup:
         try:
             process = await asyncio.create_subprocess_exec(
@@ -152,13 +147,17 @@ async def converse(
         try:
             if password := connection.become_password:
                 await conversation.write(password.encode() + b"\n")
-            if ready:
-                await conversation.receive(hello=True)
-                await ready()
-            await conversation.send(**request)
             yield conversation
         finally:
             await conversation.close()
+
+
+@contextlib.asynccontextmanager
+async def converse(connection: Connection, request: Json, *, new: bool = False) -> AsyncIterator[Conversation]:
+    """Start the server program with a request, over a new connection if asked for."""
+    async with reach(connection, new=new) as conversation:
+        await conversation.send(**request)
+        yield conversation
 
 
 async def result_of(conversation: Conversation, hear: Callable[[Json], None]) -> Json:

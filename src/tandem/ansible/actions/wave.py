@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
@@ -12,7 +13,7 @@ from tandem.ansible.account import Account
 from tandem.ansible.actions.context import CONFIGURATION_SERVER, Context, remember
 from tandem.ansible.availability import Guard
 from tandem.ansible.connection import Connection
-from tandem.ansible.fanout import FanOut, Job, Outcome, Tell, encode
+from tandem.ansible.fanout import AT_ONCE, FanOut, Job, Outcome, encode
 from tandem.ansible.reporting import Reporter
 from tandem.ansible.session import Session, content
 from tandem.configuration import Configuration, compile_model
@@ -28,9 +29,10 @@ Json = dict[str, Any]
 class Wave:
     """One wave of one run."""
 
-    def __init__(self, context: Context, session: Session) -> None:
+    def __init__(self, context: Context, session: Session, fan_out: FanOut) -> None:
         self._context = context
         self._session = session
+        self._fan_out = fan_out
         self._run: int = context.args["run"]
         self._check = context.check
         self._reporter = Reporter(context.action, context.host)
@@ -145,10 +147,10 @@ class Wave:
         bundle: Json = json.loads(configuration.blob(configuration.bundles[server]))
         return bundle
 
-    def outcomes(self, tell: Tell, jobs: list[Job] | None = None) -> Iterator[Outcome]:
+    def outcomes(self, jobs: list[Job] | None = None) -> Iterator[Outcome]:
         """Reach all servers and yield what became of each, as soon as that is known."""
         jobs = self.jobs() if jobs is None else jobs
-        return FanOut(self._context.loop, tell).run(jobs, together=self._changes(jobs))
+        return self._fan_out.run(jobs, together=self._changes(jobs))
 
     def run(self) -> Json:
         """Reach all servers and return how the wave went; every server's own result is reported beside."""
@@ -159,7 +161,7 @@ class Wave:
         if account:
             account.begin({job.server: self._wanted.bundles[job.server] for job in jobs})
         outcomes = []
-        for outcome in self.outcomes(progress.tell, jobs):
+        for outcome in self.outcomes(jobs):
             outcomes.append(outcome)
             if outcome.begun:
                 self._ended(outcome)
@@ -226,21 +228,23 @@ class Wave:
 
 def run(context: Context) -> Json:
     """Apply one wave (see plugins/modules/wave.py for what goes in and out)."""
-    with context.store(*_asked(context)) as session:
-        if context.check:
-            return Wave(context, session).run()
-        session.ask("renew", run=context.args["run"])
-        with session.renewing(context.args["run"]):
-            return Wave(context, session).run()
+    servers = sorted({step["server"] for step in context.args["steps"]}.intersection(context.limited_to))
+    with contextlib.closing(FanOut(context.loop, progress.tell)) as fan_out:
+        fan_out.begin(context.connections.to(server) for server in servers[:AT_ONCE])
+        with context.store(*_asked(context, servers)) as session:
+            if context.check:
+                return Wave(context, session, fan_out).run()
+            session.ask("renew", run=context.args["run"])
+            with session.renewing(context.args["run"]):
+                return Wave(context, session, fan_out).run()
 
 
-def _asked(context: Context) -> Iterator[Json]:
+def _asked(context: Context, servers: list[str]) -> Iterator[Json]:
     """Yield what a wave asks of the store first: whether the lease is still its own, and what it is about."""
-    steps, number = context.args["steps"], context.args.get("number")
-    servers = sorted({step["server"] for step in steps}.intersection(context.limited_to))
+    number = context.args.get("number")
     if not context.check:
         yield {"do": "renew", "run": context.args["run"]}
-    guarded = any(step["instances"] != [] for step in steps)
+    guarded = any(step["instances"] != [] for step in context.args["steps"])
     yield content(servers=servers, tree=guarded)
     if number is not None:
         yield content(int(number), servers=servers, tree=guarded, files=not context.check)
