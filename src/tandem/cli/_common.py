@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from tandem.model import Model, load
 from tandem.project import inventory_directory, roles_directory
+
+if TYPE_CHECKING:
+    from tandem.model import Model
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -31,6 +33,8 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 def load_model(inventory: str | None) -> Model:
     """Return the checked model of an inventory directory; raise InputRefused with everything that is wrong."""
+    from tandem.model import load  # noqa: PLC0415  slow to load, and an apply has Ansible start meanwhile
+
     return load(inventory_directory(inventory), roles_directory())
 
 
