@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from queue import Empty, Queue
 from typing import Any
 
+from tandem.ansible.ahead import Ahead
 from tandem.ansible.connection import Connection
-from tandem.ansible.conversation import Conversation, Unreachable, converse, reach
+from tandem.ansible.conversation import Conversation, Unreachable, converse
 from tandem.ansible.loop import Loop
 from tandem.ansible.together import NotBegun, Together
 from tandem.errors import TandemError
@@ -68,35 +68,17 @@ class Outcome:
 
 
 Tell = Callable[[str, str], None]  # server, what it is doing
-Begun = tuple[AbstractAsyncContextManager[Conversation], Future[Conversation]]
 
 
 class FanOut:
     """Run jobs side by side; `tell` hears progress line by line."""
 
-    def __init__(self, loop: Loop, tell: Tell) -> None:
+    def __init__(self, loop: Loop, tell: Tell, ahead: Ahead | None = None) -> None:
+        """`ahead` has conversations that were begun already."""
         self._loop = loop
         self._tell = tell
         self._ended: Queue[Outcome] = Queue()
-        self._begun: dict[tuple[str, str], Begun] = {}
-
-    def begin(self, ways: Iterable[Connection]) -> None:
-        """Reach servers already while it is being found out what to ask of them: nothing is done on them until then."""
-        for way in ways:
-            context = reach(way)
-            self._begun[way.server, way.address] = (context, self._loop.start(context.__aenter__()))
-
-    def close(self) -> None:
-        """End what was begun and not needed."""
-        self._loop.run(self._forget())
-
-    async def _forget(self) -> None:
-        async def end(context: AbstractAsyncContextManager[Conversation], begun: Future[Conversation]) -> None:
-            with contextlib.suppress(Unreachable):
-                (await asyncio.wrap_future(begun)).leave_at_once()
-                await context.__aexit__(None, None, None)
-
-        await asyncio.gather(*(end(*begun) for begun in self._begun.values()))
+        self._ahead = ahead or Ahead(loop)
 
     def run(self, jobs: list[Job], *, together: bool = False) -> Iterator[Outcome]:
         """Start all jobs and yield each outcome as soon as there is one.
@@ -135,7 +117,7 @@ class FanOut:
         for way in job.ways:
             heard = False
             try:
-                async with self._conversation(way) as conversation:
+                async with self._ahead.conversation(way) as conversation:
                     if wave:
                         await conversation.receive(hello=True)
                         await wave.reached()
@@ -153,17 +135,6 @@ class FanOut:
             except TandemError as error:
                 refusals.append(str(error))
         return Outcome(job.server, unreachable="; ".join(refusals))
-
-    @contextlib.asynccontextmanager
-    async def _conversation(self, way: Connection) -> AsyncIterator[Conversation]:
-        """Start a conversation, or take the one that was begun."""
-        begun = self._begun.pop((way.server, way.address), None)
-        context = begun[0] if begun else reach(way)
-        conversation = await (asyncio.wrap_future(begun[1]) if begun else context.__aenter__())
-        try:
-            yield conversation
-        finally:
-            await context.__aexit__(None, None, None)
 
     async def _follow(self, job: Job, way: Connection, conversation: Conversation, message: Json) -> Json:
         """Answer what the server asks for until it has a result."""

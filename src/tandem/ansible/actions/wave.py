@@ -11,9 +11,10 @@ from typing import Any
 from tandem.ansible import progress
 from tandem.ansible.account import Account
 from tandem.ansible.actions.context import CONFIGURATION_SERVER, Context, remember
+from tandem.ansible.ahead import Ahead
 from tandem.ansible.availability import Guard
 from tandem.ansible.connection import Connection
-from tandem.ansible.fanout import AT_ONCE, FanOut, Job, Outcome, encode
+from tandem.ansible.fanout import AT_ONCE, FanOut, Job, Outcome, Tell, encode
 from tandem.ansible.reporting import Reporter
 from tandem.ansible.session import Session, content
 from tandem.configuration import Configuration, compile_model
@@ -29,10 +30,11 @@ Json = dict[str, Any]
 class Wave:
     """One wave of one run."""
 
-    def __init__(self, context: Context, session: Session, fan_out: FanOut) -> None:
+    def __init__(self, context: Context, session: Session, ahead: Ahead | None = None) -> None:
+        """`ahead` has conversations with its servers that were begun already."""
         self._context = context
         self._session = session
-        self._fan_out = fan_out
+        self._ahead = ahead
         self._run: int = context.args["run"]
         self._check = context.check
         self._reporter = Reporter(context.action, context.host)
@@ -147,10 +149,10 @@ class Wave:
         bundle: Json = json.loads(configuration.blob(configuration.bundles[server]))
         return bundle
 
-    def outcomes(self, jobs: list[Job] | None = None) -> Iterator[Outcome]:
+    def outcomes(self, tell: Tell, jobs: list[Job] | None = None) -> Iterator[Outcome]:
         """Reach all servers and yield what became of each, as soon as that is known."""
         jobs = self.jobs() if jobs is None else jobs
-        return self._fan_out.run(jobs, together=self._changes(jobs))
+        return FanOut(self._context.loop, tell, self._ahead).run(jobs, together=self._changes(jobs))
 
     def run(self) -> Json:
         """Reach all servers and return how the wave went; every server's own result is reported beside."""
@@ -161,7 +163,7 @@ class Wave:
         if account:
             account.begin({job.server: self._wanted.bundles[job.server] for job in jobs})
         outcomes = []
-        for outcome in self.outcomes(jobs):
+        for outcome in self.outcomes(progress.tell, jobs):
             outcomes.append(outcome)
             if outcome.begun:
                 self._ended(outcome)
@@ -229,14 +231,13 @@ class Wave:
 def run(context: Context) -> Json:
     """Apply one wave (see plugins/modules/wave.py for what goes in and out)."""
     servers = sorted({step["server"] for step in context.args["steps"]}.intersection(context.limited_to))
-    with contextlib.closing(FanOut(context.loop, progress.tell)) as fan_out:
-        fan_out.begin(context.connections.to(server) for server in servers[:AT_ONCE])
-        with context.store(*_asked(context, servers)) as session:
-            if context.check:
-                return Wave(context, session, fan_out).run()
-            session.ask("renew", run=context.args["run"])
-            with session.renewing(context.args["run"]):
-                return Wave(context, session, fan_out).run()
+    ways = [context.connections.to(server) for server in servers[:AT_ONCE]]
+    with contextlib.closing(Ahead(context.loop, ways)) as ahead, context.store(*_asked(context, servers)) as session:
+        if context.check:
+            return Wave(context, session, ahead).run()
+        session.ask("renew", run=context.args["run"])
+        with session.renewing(context.args["run"]):
+            return Wave(context, session, ahead).run()
 
 
 def _asked(context: Context, servers: list[str]) -> Iterator[Json]:
