@@ -18,6 +18,7 @@ from tandem.errors import Failed
 
 # noticed within half a minute: a server that lost its power or its cable in the middle of a conversation
 KEEP_ALIVE = ("-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3")
+TEMPLATE = "{{"  # what may stand for something else on every server
 NEW_CONNECTION = ("-o", "ControlMaster=no", "-o", "ControlPath=none")
 
 
@@ -36,9 +37,9 @@ class Connection:
         password = self._plugin.become.get_option("become_pass") if self._plugin.become else None
         return str(password) if password else None
 
-    def at(self, address: str) -> Connection:
-        """Return the way to the same server at another of its addresses."""
-        return Connection(self.server, copy.copy(self._plugin), address)
+    def at(self, address: str, server: str | None = None) -> Connection:
+        """Return the way to the same server at another of its addresses, or to one that is reached in the same way."""
+        return Connection(server or self.server, copy.copy(self._plugin), address)
 
     def argv(self, command: str, *, new: bool = False) -> list[bytes]:
         """Return the ssh command that runs a command on the server, with the rights that become gives.
@@ -94,12 +95,22 @@ class Connections:
         self._hostvars = hostvars
         self._play_context = play_context
         self._loader = loader
+        self._made: dict[str, Connection] = {}  # by what told how: setting up Ansible's plugins takes longest
 
     def to(self, server: str) -> Connection:
         """Return the way to one server; raise Failed where its variables do not describe one that Tandem can go."""
         variables = self._hostvars.raw_get(server)
         if not isinstance(variables, Mapping):
             raise Failed(f"{server}: is not a host of Ansible's inventory")
+        told = _told(variables)
+        if told in self._made:
+            return self._made[told].at(str(variables.get("ansible_host") or variables["inventory_hostname"]), server)
+        connection = self._make(server, variables)
+        if TEMPLATE not in told:
+            self._made[told] = connection
+        return connection
+
+    def _make(self, server: str, variables: Mapping[str, Any]) -> Connection:
         templar = Templar(loader=self._loader, variables=variables)
         kind = templar.template(variables.get("ansible_connection", "ssh"))
         if kind not in ("ssh", "ansible.builtin.ssh", "smart"):
@@ -129,3 +140,11 @@ class Connections:
         keys = {"become_pass": self._play_context.become_pass} if self._play_context.become_pass else {}
         become.set_options(task_keys=keys, var_options=options)
         return become
+
+
+def _told(variables: Mapping[str, Any]) -> str:
+    """Return what variables say of reaching a server, but for where it is."""
+    names = [name for name in sorted(variables) if name.startswith("ansible_")]
+    if TEMPLATE not in str(variables.get("ansible_host")) and "ansible_ssh_host" not in names:
+        names = [name for name in names if name != "ansible_host"]
+    return repr([(name, variables[name]) for name in names])
