@@ -65,6 +65,7 @@ class Session:
         self._blobs: dict[str, bytes] = {}
         self._known: Configuration | None = None
         self._configurations: dict[int, StoredConfiguration] = {}
+        self._failed: dict[int | None, Json] = {}  # why one that was asked for with the opening is not there
         self._state: Json = {}
 
     def __enter__(self) -> Self:
@@ -82,6 +83,8 @@ class Session:
         for message, answer in self._early:
             if message["do"] == "content" and answer.get("value"):
                 self._keep(answer["value"])
+            elif message["do"] == "content" and answer.get("failed"):
+                self._failed[message["number"]] = answer
         self._state = await self._ask("state")
 
     async def _connect(self, asked: list[Json]) -> None:
@@ -182,7 +185,8 @@ class Session:
     def configuration(self, number: int) -> StoredConfiguration:
         """Return a stored configuration, with its tree and bundles fetched at once unless it is here already."""
         if number not in self._configurations:
-            self._keep(self.ask(**content(number, known=self._known)))
+            early = self._failed.get(None if number == self.active() else number)
+            self._keep(_value(early) if early else self.ask(**content(number, known=self._known)))
         return self._configurations[number]
 
     def _keep(self, found: Json) -> None:

@@ -103,6 +103,16 @@ def test_an_answer_is_given_once(far: Far) -> None:
     assert far.heard == [["open", "renew", "state"], ["renew"]]
 
 
+def test_what_was_damaged_with_the_opening_is_said_when_it_is_needed(far: Far) -> None:
+    del far.answers["content"]
+    with opened(content()) as session:
+        assert session.active() == 1
+        far.answers["content"] = CONTENT
+        with pytest.raises(Failed, match="content is not known"):
+            session.configuration(1)
+    assert far.heard == [["open", "content", "state"]]
+
+
 def test_another_question_has_another_answer(far: Far) -> None:
     with opened(acquiring("kim@desk", take_over=False)) as session:
         session.acquire("kim@desk", take_over=True)

@@ -41,6 +41,7 @@ class Wave:
         active = session.active()
         self._active = session.configuration(active) if active is not None else None
         self._wanted = self._configuration()
+        self._bundles: dict[str, Json] = {}
 
     @cached_property
     def _guard(self) -> Guard:
@@ -143,11 +144,12 @@ class Wave:
         ]
         return [self._bundle(configuration, server)["management"]["address"] for configuration in known]
 
-    @staticmethod
-    def _bundle(configuration: Configuration | StoredConfiguration | None, server: str) -> Json:
+    def _bundle(self, configuration: Configuration | StoredConfiguration | None, server: str) -> Json:
         assert configuration
-        bundle: Json = json.loads(configuration.blob(configuration.bundles[server]))
-        return bundle
+        name = configuration.bundles[server]
+        if name not in self._bundles:
+            self._bundles[name] = json.loads(configuration.blob(name))
+        return self._bundles[name]
 
     def outcomes(self, tell: Tell, jobs: list[Job] | None = None) -> Iterator[Outcome]:
         """Reach all servers and yield what became of each, as soon as that is known."""
