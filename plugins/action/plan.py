@@ -25,6 +25,7 @@ class ActionModule(ActionBase):
             "take_over": {"type": "bool", "default": False},
             "comment": {"type": "str"},
             "without": {"type": "list", "elements": "str"},
+            "by_site": {"type": "bool", "default": False},
         },
         "mutually_exclusive": [("number", "plan")],
     }

@@ -13,6 +13,8 @@ requirements:
   - enabled in ansible.cfg (C(callbacks_enabled))
 """
 
+import gc
+
 from ansible.plugins.callback import CallbackBase
 
 from tandem.ansible.progress import end_with_command
@@ -34,6 +36,14 @@ class CallbackModule(CallbackBase):
     def _init_callback_methods(self):
         super()._init_callback_methods()
         self._implemented_callback_methods |= {EVENT}
+
+    def v2_playbook_on_task_start(self, _task, is_conditional):  # noqa: ARG002  Ansible names it
+        """Keep the collector of garbage from what is loaded by now: the task's process has a copy of all of it."""
+        gc.freeze()
+
+    def v2_playbook_on_stats(self, _stats):
+        """Keep it from the same at the end, where everything goes anyway."""
+        gc.freeze()
 
     def v2_tandem_server_ended(self, result):
         """Pass a server's outcome on to everybody who listens."""

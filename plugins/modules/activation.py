@@ -10,6 +10,7 @@ short_description: Make a configuration the active one, or give the lease back
 description:
   - Ends a run.
   - A configuration becomes the active one when every server of it is on it; otherwise what is pending is returned.
+    Either way the lease is given back.
 options:
   installation:
     description: The installation's directory; that of the inventory unless named.
@@ -32,7 +33,7 @@ options:
     type: list
     elements: str
   state:
-    description: C(active) activates, C(released) only gives the lease back.
+    description: C(active) activates and gives the lease back, C(released) only gives it back.
     type: str
     required: true
     choices: [active, released]
@@ -69,4 +70,8 @@ expected:
   returned: when it is the active one
   type: list
   elements: str
+released:
+  description: Whether the lease has been given back with that.
+  returned: when C(state) is C(active)
+  type: bool
 """

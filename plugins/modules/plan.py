@@ -46,6 +46,10 @@ options:
     description: Servers that are away and left out; no server waits for them, and their instances can move.
     type: list
     elements: str
+  by_site:
+    description: Whether the waves will reach the servers of a site by its runner; then no line to them is opened.
+    type: bool
+    default: false
 attributes:
   check_mode:
     support: full

@@ -65,10 +65,10 @@ def _answer(request: Json, channel: Channel, afterwards: list[Callable[[], None]
         with open(f"{RUNTIME}/confirmed-{request['run']}", "w"):
             return {}
     if verb == "store":
-        from . import store  # noqa: PLC0415  only on the configuration server
+        from . import session  # noqa: PLC0415  only on the configuration server
 
         _refuse_other(request["server"], State())
-        return store.serve(channel)
+        return session.serve(channel, request["asked"])
     if verb == "health":
         from . import health  # noqa: PLC0415  only when another server is about to be interrupted
 

@@ -3,8 +3,6 @@
 import contextlib
 import json
 import os
-import select
-import socket
 import time
 
 from .command import must
@@ -53,21 +51,26 @@ def set_gateway(gateway: str, interface: str) -> None:
 
 def announce(address: str, interface: str) -> None:
     """Send gratuitous ARP for an address; what cannot hear it will find out by asking."""
+    import socket  # noqa: PLC0415  only when an address comes
+
     hardware = _hardware(interface)
     if len(hardware) != HARDWARE:
         return
     with contextlib.suppress(OSError), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
         raw.bind((interface, 0))
         for _ in range(ANNOUNCEMENTS):
-            raw.send(_request(hardware, socket.inet_aton(address), address))
+            raw.send(_request(hardware, _packed(address), address))
 
 
 def refuse_taken(address: str, interface: str) -> None:
     """Ask the network for an address as in RFC 5227; raise Failure when somebody else answers for it."""
+    import select  # noqa: PLC0415  only when an address comes
+    import socket  # noqa: PLC0415
+
     hardware = _hardware(interface)
     if len(hardware) != HARDWARE:
         return
-    ip = socket.inet_aton(address)
+    ip = _packed(address)
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ARP)) as raw:
         raw.bind((interface, ARP))
         for _ in range(QUESTIONS):
@@ -89,7 +92,11 @@ def _hardware(interface: str) -> bytes:
 def _request(hardware: bytes, sender: bytes, address: str) -> bytes:
     """Return the Ethernet frame that asks everybody who has an address."""
     ether = b"\xff" * 6 + hardware + ARP.to_bytes(2, "big")
-    return ether + bytes.fromhex("0001080006040001") + hardware + sender + bytes(6) + socket.inet_aton(address)
+    return ether + bytes.fromhex("0001080006040001") + hardware + sender + bytes(6) + _packed(address)
+
+
+def _packed(address: str) -> bytes:
+    return bytes(map(int, address.split(".")))
 
 
 def interface_exists(interface: str) -> bool:

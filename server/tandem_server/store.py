@@ -10,16 +10,14 @@ Whoever changes the installation holds the lease (lease.py).
 
 import base64
 import contextlib
+import json
 import os
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
 
-from .channel import Channel
 from .disk import Json, canonical, gate, read_bytes, read_json, sync_directory, write_durably
 from .failure import Failure
 from .files import digest
 from .fleet import Fleet
-from .lease import Lease
 from .log import Log
 from .plans import Plans
 from .state import DIRECTORY
@@ -81,14 +79,63 @@ class Store:
             raise Failure("store", f"blob {name} is corrupted; restore {self.blob_path(name)} from a backup")
         return data
 
+    def content(
+        self,
+        number: int | None = None,
+        known: Iterable[str] = (),
+        servers: Iterable[str] | None = None,
+        *,
+        tree: bool = True,
+        files: bool = False,
+    ) -> Json | None:
+        """Return a configuration, without a number the active one, with what it is made of: {record, blobs}.
+
+        Blobs are its bundles, of some servers or all, if wanted the tree, and if wanted the files by which these
+        bundles differ from the active ones; all but those that are known. None where there is no active one.
+        """
+        number = self.active() if number is None else number
+        if number is None:
+            return None
+        record = self.configuration(number)
+        bundles = record["bundles"]
+        if servers is not None:
+            bundles = {server: bundles[server] for server in servers if server in bundles}
+        names = {*bundles.values(), *([record["tree"]] if tree else [])}
+        if files:
+            names |= self._files_beyond_active(bundles)
+        return {"record": record, "blobs": self.encoded(names.difference(known))}
+
+    def _files_beyond_active(self, bundles: Json) -> set[str]:
+        """Return the digests of files that bundles have and those that are active on the same servers have not."""
+        number = self.active()
+        active = self.configuration(number)["bundles"] if number is not None else {}
+        found: set[str] = set()
+        for server, name in bundles.items():
+            if name != active.get(server):
+                had = self._file_digests(active[server]) if server in active else set()
+                found |= self._file_digests(name) - had
+        return found
+
+    def _file_digests(self, bundle: str) -> set[str]:
+        return {file["digest"] for file in json.loads(self.blob(bundle))["files"] if file.get("digest")}
+
+    def encoded(self, names: Iterable[str]) -> dict[str, str]:
+        """Return blobs as they travel: base64 by name."""
+        return {name: base64.b64encode(self.blob(name)).decode() for name in sorted(names)}
+
     def lacking(self, names: list[str]) -> list[str]:
         """Return those of the blobs that are not here; until this session has ended, none is removed."""
-        self._prepare()
-        self._storing.enter_context(gate(self.directory + "/blobs.gate", shared=True))
+        self._store_undisturbed()
         return [name for name in names if not os.path.exists(self.blob_path(name))]
 
+    def _store_undisturbed(self) -> None:
+        """Let nobody remove blobs until this session has ended."""
+        self._prepare()
+        self._storing.enter_context(gate(self.directory + "/blobs.gate", shared=True))
+
     def put(self, blobs: dict[str, str]) -> None:
-        """Write blobs durably."""
+        """Write blobs durably; until this session has ended, none is removed."""
+        self._store_undisturbed()
         touched = set()
         with self.alone():
             for name, text in blobs.items():
@@ -171,62 +218,23 @@ class Store:
             Fleet(self.directory).placed([server for server, place in servers.items() if isinstance(place, int)])
             write_durably(self.directory + "/servers.json", canonical({**self.servers(), **servers}))
 
+    def end(self, run: int, number: int, without: list[str], entry: Json, plan: str | None) -> Json:
+        """End a run: make its configuration the active one when every server is on it, but for those left out.
+
+        Return {changed, pending: the servers that are not on it yet}, and where there are none {expected: those that
+        were left out}: it is recorded that they should come to it, first, because a run that dies in between has
+        brought every other one there.
+        """
+        on = self.servers()
+        elsewhere = sorted(server for server in self.configuration(number)["bundles"] if on.get(server) != number)
+        if pending := [server for server in elsewhere if server not in without]:
+            return {"changed": False, "pending": pending}
+        Fleet(self.directory).expect(elsewhere, number, run)
+        changed = self.active() != number
+        if changed:
+            self.activate(number, entry, plan)
+        return {"changed": changed, "pending": [], "expected": elsewhere}
+
     def blob_path(self, name: str) -> str:
         """Return the file of a blob."""
         return f"{self.directory}/blobs/{name[:2]}/{name}"
-
-
-def serve(channel: Channel) -> Json:
-    """Answer the requests of one session until the controller ends it."""
-    store = Store()
-    lease = Lease(store.directory)
-    channel.send("ready")
-    while message := channel.receive():
-        try:
-            channel.send("answer", value=_answer(store, lease, message))
-        except Failure as failure:
-            channel.send("answer", failed=f"{failure.what}: {failure.message}")
-        except OSError as error:
-            channel.send("answer", failed=f"{error.filename or 'store'}: {error.strerror}")
-        except ValueError as error:
-            channel.send("answer", failed=str(error))
-    return {}
-
-
-def _answer(store: Store, lease: Lease, message: Json) -> Any:
-    from .fsck import problems  # noqa: PLC0415  only when asked for
-    from .history import History  # noqa: PLC0415
-
-    do = message.pop("do")
-    history, fleet = History(store), Fleet(store.directory)
-    free: dict[str, Callable[..., Any]] = {
-        "state": store.state,
-        "configuration": store.configuration,
-        "blobs": lambda names: {name: base64.b64encode(store.blob(name)).decode() for name in names},
-        "lacking": store.lacking,
-        "put": store.put,
-        "add": store.add,
-        "keep_plan": store.keep_plan,
-        "plan": store.plan,
-        "plans": store.plans.all,
-        "history": history.tell,
-        "fsck": lambda: problems(store),
-        "mark": history.mark,
-        "unmark": history.unmark,
-        "acquire": lease.acquire,
-        "renew": lease.renew,
-        "release": lease.release,
-        "heard": fleet.heard,
-    }
-    changing: dict[str, Callable[..., Any]] = {
-        "activate": store.activate,
-        "place": store.place,
-        "discard": history.discard,
-        "prune": history.prune,
-        "expect": lambda **fields: fleet.expect(run=run, **fields),
-    }
-    if do in free:
-        return free[do](**message)
-    run = message.pop("run")
-    lease.renew(run)  # what changes the installation needs the lease
-    return changing[do](**message)

@@ -17,7 +17,7 @@ import os
 import time
 from collections.abc import Callable
 
-from . import addresses, health, units, validators
+from . import addresses, health, units
 from .channel import Listener
 from .contents import Contents
 from .disk import Json, remove
@@ -124,6 +124,8 @@ class Transaction:
         self.state.write_journal(self._journal)
 
     def _stage(self, operations: list[Json]) -> None:
+        from . import validators  # noqa: PLC0415  only when something changes
+
         if operations:
             self.channel.send("progress", step=f"writing {_count(operations, 'file')}")
         self.files.stage(operations, self._journal["made"], self.contents.blobs)

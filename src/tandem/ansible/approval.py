@@ -22,8 +22,7 @@ def astray(session: Session, servers: Iterable[str]) -> dict[str, Place]:
 def keep(session: Session, planned: Json, installation: str) -> str:
     """Store a plan and return its name."""
     plan, shown = record(planned, installation)
-    session.put({digest(shown): shown})
-    name: str = session.ask("keep_plan", plan=plan)
+    name: str = session.put({digest(shown): shown}, do="keep_plan", plan=plan)
     return name
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +19,7 @@ from tandem.errors import Failed
 # noticed within half a minute: a server that lost its power or its cable in the middle of a conversation
 KEEP_ALIVE = ("-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3")
 BECOME = ("become_user", "become_exe", "become_flags")
+TEMPLATE = "{{"  # what may stand for something else on every server
 NEW_CONNECTION = ("-o", "ControlMaster=no", "-o", "ControlPath=none")
 
 
@@ -38,9 +38,9 @@ class Connection:
         password = self._plugin.become.get_option("become_pass") if self._plugin.become else None
         return str(password) if password else None
 
-    def at(self, address: str) -> Connection:
-        """Return the way to the same server at another of its addresses."""
-        return Connection(self.server, copy.copy(self._plugin), address)
+    def at(self, address: str, server: str | None = None) -> Connection:
+        """Return the way to the same server at another of its addresses, or to one that is reached in the same way."""
+        return Connection(server or self.server, copy.copy(self._plugin), address)
 
     def as_user(self) -> Connection:
         """Return the way to the same server with no more rights than the user has who logs in."""
@@ -73,13 +73,21 @@ class Connection:
         """
         if become := self._plugin.become:
             command = become.build_become_command(command, self._plugin._shell)  # noqa: SLF001
+        argv = self._ssh("-T", self.address, command)
+        return [argv[0], *(word.encode() for word in NEW_CONNECTION), *argv[1:]] if new else argv
+
+    def opening(self) -> list[bytes] | None:
+        """Return the ssh command that opens the connection which others share, and ends; None where none is shared."""
+        argv = self._ssh("-N", self.address)
+        return argv if any(b"controlpersist" in word.lower() for word in argv) else None
+
+    def _ssh(self, *words: str) -> list[bytes]:
         executable = self._plugin.get_option("ssh_executable")
-        early = NEW_CONNECTION if new else ()
         try:
-            argv: list[bytes] = self._plugin._build_command(executable, "ssh", *KEEP_ALIVE, "-T", self.address, command)  # noqa: SLF001
+            argv: list[bytes] = self._plugin._build_command(executable, "ssh", *KEEP_ALIVE, *words)  # noqa: SLF001
         except AnsibleError as error:
             raise Failed(f"{self.server}: {error}") from None
-        return [argv[0], *(word.encode() for word in early), *argv[1:]]
+        return argv
 
     def started(self) -> Startup:
         """Return a context whose `popen` has what else the process needs: a way to ask for the password."""
@@ -112,12 +120,22 @@ class Connections:
         self._hostvars = hostvars
         self._play_context = play_context
         self._loader = loader
+        self._made: dict[str, Connection] = {}  # by what told how: setting up Ansible's plugins takes longest
 
     def to(self, server: str) -> Connection:
         """Return the way to one server; raise Failed where its variables do not describe one that Tandem can go."""
         variables = self._hostvars.raw_get(server)
         if not isinstance(variables, Mapping):
             raise Failed(f"{server}: is not a host of Ansible's inventory")
+        told = _told(variables)
+        if told in self._made:
+            return self._made[told].at(str(variables.get("ansible_host") or variables["inventory_hostname"]), server)
+        connection = self._make(server, variables)
+        if TEMPLATE not in told:
+            self._made[told] = connection
+        return connection
+
+    def _make(self, server: str, variables: Mapping[str, Any]) -> Connection:
         templar = Templar(loader=self._loader, variables=variables)
         kind = templar.template(variables.get("ansible_connection", "ssh"))
         if kind not in ("ssh", "ansible.builtin.ssh", "smart"):
@@ -149,6 +167,9 @@ class Connections:
         return become
 
 
-def remote_command(stub: str, *arguments: str) -> str:
-    """Return the shell command that starts a Python program given as text."""
-    return shlex.join(["/usr/bin/python3", "-ISB", "-c", stub, *arguments])
+def _told(variables: Mapping[str, Any]) -> str:
+    """Return what variables say of reaching a server, but for where it is."""
+    names = [name for name in sorted(variables) if name.startswith("ansible_")]
+    if TEMPLATE not in str(variables.get("ansible_host")) and "ansible_ssh_host" not in names:
+        names = [name for name in names if name != "ansible_host"]
+    return repr([(name, variables[name]) for name in names])

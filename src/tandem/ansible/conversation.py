@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from functools import cache
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from tandem import server_program
-from tandem.ansible.connection import Connection, remote_command
-from tandem.configuration.canonical import digest
+from tandem.ansible import stub
+from tandem.ansible.connection import Connection
 from tandem.errors import TandemError
 
 Json = dict[str, Any]
@@ -20,46 +19,9 @@ SILENCE = (
 )
 LINE = 256 * 1024 * 1024  # bytes; a line may carry the contents of files
 
-# Says hello; runs the installed program when it is the wanted one, and otherwise asks for it; reads the request before
-# that, so that the ordinary case costs no round trip. What comes before it is a password that sudo did not want.
-STUB = """
-import os, sys
-try:
-    from _sha256 import sha256
-except ImportError:
-    from hashlib import sha256
-path = sys.argv[1]
-print('{"event":"hello"}', flush=True)
-line = b""
-while not line.startswith(b"{"):
-    line = sys.stdin.buffer.readline()
-    if not line:
-        sys.exit(1)
-try:
-    with open(path, "rb") as file:
-        good = sha256(file.read()).hexdigest() == sys.argv[2]
-except OSError:
-    good = False
-if not good:
-    print('{"event":"program"}', flush=True)
-    descriptor = os.memfd_create("server")
-    with open(descriptor, "wb", closefd=False) as file:
-        file.write(sys.stdin.buffer.read(int(sys.argv[3])))
-    path = "/proc/self/fd/%d" % descriptor
-sys.path.insert(0, path)
-from tandem_server.__main__ import main
-sys.exit(main([], line))
-"""
-
 
 class Unreachable(TandemError):
     """Say why a server cannot be talked to."""
-
-
-@cache
-def _command() -> str:
-    program = server_program.build()
-    return remote_command(STUB.strip(), server_program.PATH, digest(program), str(len(program)))
 
 
 class Conversation:
@@ -68,6 +30,7 @@ class Conversation:
     def __init__(self, connection: Connection, process: asyncio.subprocess.Process) -> None:
         self.connection = connection
         self._process = process
+        self._patience = 5.0  # seconds for the other side to end
         self._stderr = bytearray()
         self._listener = asyncio.create_task(self._listen())
 
@@ -120,13 +83,18 @@ class Conversation:
             await asyncio.wait_for(self._process.wait(), 5)
         return explain(self._stderr.decode(errors="replace"), self._process.returncode, self.connection.address)
 
+    def leave_at_once(self) -> None:
+        """Wait for nothing at the end: all that mattered has been answered. Others that share the line keep it."""
+        if self.connection.opening():
+            self._patience = 0.0
+
     async def close(self) -> None:
         """End the conversation, however far it has come."""
         self._listener.cancel()
         if self._process.stdin:
             self._process.stdin.close()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._process.wait(), 5)
+            await asyncio.wait_for(self._process.wait(), self._patience)
         if self._process.returncode is None:
             self._process.kill()
             await self._process.wait()
@@ -161,17 +129,12 @@ def explain(said: str, status: int | None, address: str) -> str:
 
 
 @contextlib.asynccontextmanager
-async def converse(
-    connection: Connection, request: Json, *, new: bool = False, ready: Callable[[], Awaitable[None]] | None = None
-) -> AsyncIterator[Conversation]:
-    """Start the server program with a request, over a new connection if asked for.
-
-    With `ready`, the server is reached first, and the request waits for that.
-    """
+async def reach(connection: Connection, *, new: bool = False) -> AsyncIterator[Conversation]:
+    """Start the server program, over a new connection if asked for; it does nothing until it has a request."""
     with connection.started() as startup:
         try:
             process = await asyncio.create_subprocess_exec(
-                *connection.argv(_command(), new=new),
+                *connection.argv(stub.command(), new=new),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
@@ -184,13 +147,17 @@ async def converse(
         try:
             if password := connection.become_password:
                 await conversation.write(password.encode() + b"\n")
-            if ready:
-                await conversation.receive(hello=True)
-                await ready()
-            await conversation.send(**request)
             yield conversation
         finally:
             await conversation.close()
+
+
+@contextlib.asynccontextmanager
+async def converse(connection: Connection, request: Json, *, new: bool = False) -> AsyncIterator[Conversation]:
+    """Start the server program with a request, over a new connection if asked for."""
+    async with reach(connection, new=new) as conversation:
+        await conversation.send(**request)
+        yield conversation
 
 
 async def result_of(conversation: Conversation, hear: Callable[[Json], None]) -> Json:

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from queue import Empty, Queue
 from typing import Any
 
+from tandem.ansible.ahead import Ahead
 from tandem.ansible.connection import Connection
 from tandem.ansible.conversation import Conversation, Unreachable, converse
-from tandem.ansible.session import Loop
+from tandem.ansible.loop import Loop
 from tandem.ansible.together import NotBegun, Together
 from tandem.errors import TandemError
 
@@ -72,10 +73,12 @@ Tell = Callable[[str, str], None]  # server, what it is doing
 class FanOut:
     """Run jobs side by side; `tell` hears progress line by line."""
 
-    def __init__(self, loop: Loop, tell: Tell) -> None:
+    def __init__(self, loop: Loop, tell: Tell, ahead: Ahead | None = None) -> None:
+        """`ahead` has conversations that were begun already."""
         self._loop = loop
         self._tell = tell
         self._ended: Queue[Outcome] = Queue()
+        self._ahead = ahead or Ahead(loop)
 
     def run(self, jobs: list[Job], *, together: bool = False) -> Iterator[Outcome]:
         """Start all jobs and yield each outcome as soon as there is one.
@@ -122,8 +125,11 @@ class FanOut:
         for way in job.ways:
             heard = False
             try:
-                request = {**job.request, "over": way.address}
-                async with converse(way, request, ready=wave.reached if wave else None) as conversation:
+                async with self._ahead.conversation(way) as conversation:
+                    if wave:
+                        await conversation.receive(hello=True)
+                        await wave.reached()
+                    await conversation.send(**job.request, over=way.address)
                     first = await conversation.receive()
                     heard = True
                     return Outcome(job.server, await self._follow(job, way, conversation, first))

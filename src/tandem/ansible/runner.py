@@ -21,6 +21,7 @@ from tandem.project import project_directory
 
 Json = dict[str, Any]
 TAIL = 0.1  # seconds between two looks at the progress file
+PAUSE = 0.2  # seconds between two looks whether to go on
 
 
 @dataclass
@@ -61,8 +62,10 @@ class Playbook:
         return shlex.join(words)
 
 
-def run_playbook(playbook: Playbook, hear: Callable[[Json], None]) -> Run:
+def run_playbook(playbook: Playbook, hear: Callable[[Json], None], refused: Callable[[], bool]) -> Run:
     """Run a playbook to its end; `hear` gets the progress events {event, server, step} while it works.
+
+    It is ended as soon as `refused` says so.
 
     The runner's directory is private and temporary, and neither it nor the environment holds a secret.
     """
@@ -82,7 +85,8 @@ def run_playbook(playbook: Playbook, hear: Callable[[Json], None]) -> Run:
                 envvars={VARIABLE: str(progress), **_environment()},
                 quiet=True,
                 event_handler=lambda event: _note(run, event),
-                cancel_callback=interrupted,
+                cancel_callback=lambda: interrupted() or refused(),
+                settings={"pexpect_timeout": PAUSE},
                 timeout=None,
             )
         if done.rc and not run.failures:

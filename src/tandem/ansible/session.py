@@ -6,68 +6,67 @@ import asyncio
 import base64
 import contextlib
 import time
-from collections.abc import Coroutine, Iterator, Mapping
-from concurrent.futures import Future
-from threading import Thread
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from tandem.ansible.connection import Connection
 from tandem.ansible.conversation import Conversation, Unreachable, converse
+from tandem.ansible.loop import Loop
+from tandem.configuration import Configuration
 from tandem.configuration.places import Place, settled
 from tandem.configuration.store import StoredConfiguration, verified
 from tandem.errors import Failed
 
-T = TypeVar("T")
+Json = dict[str, Any]
 RENEWAL = 3.0  # seconds; the lease's term is five of them
 ANSWER = 60.0  # seconds for the store to answer
 BATCH = 8 * 1024 * 1024  # bytes of contents in one message
 
 
-class Loop:
-    """An asyncio loop in a thread of its own, so that plain code can talk to many servers at once."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-
-    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine to its end and return its value."""
-        return self.start(coroutine).result()
-
-    def start(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
-        """Start a coroutine and go on."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-
-    def close(self) -> None:
-        """End the loop."""
-        self.run(_end_others())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+def acquiring(holder: str, *, take_over: bool) -> Json:
+    """Return the request for the installation's lease."""
+    return {"do": "acquire", "holder": holder, "take_over": take_over}
 
 
-async def _end_others() -> None:
-    """Cancel what still runs, and let it clean up."""
-    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
+def content(
+    number: int | None = None,
+    *,
+    known: Configuration | None = None,
+    servers: list[str] | None = None,
+    tree: bool = True,
+    files: bool = False,
+) -> Json:
+    """Return the request for a configuration, without a number the active one, and what it is made of.
+
+    That is the bundles of `servers`, otherwise all, the tree, and the files that the active configuration has not; but
+    for bundles and tree of a configuration that is `known`.
+    """
+    names = sorted({known.record["tree"], *known.bundles.values()}) if known else []
+    return {"do": "content", "number": number, "known": names, "servers": servers, "tree": tree, "files": files}
 
 
 class Session:
     """The store of an installation; as a context it is open between enter and exit."""
 
-    def __init__(self, loop: Loop, ways: list[Connection]) -> None:
-        """Try `ways` to the configuration server in turn: it may be about to get, or have got, another address."""
+    def __init__(self, loop: Loop, ways: list[Connection], asked: Iterable[Json] = ()) -> None:
+        """Try `ways` to the configuration server in turn: it may be about to get, or have got, another address.
+
+        `asked` are requests that go with the opening: when `ask` comes to them the answers are here already, and
+        `configuration` has the content that was among them.
+        """
         self._loop = loop
         self._ways = ways
+        self._asked = [*asked, {"do": "state"}]
+        self._early: list[tuple[Json, Json]] = []
         self._exit = contextlib.AsyncExitStack()
         self._lock: asyncio.Lock | None = None
         self._conversation: Conversation | None = None
         self._blobs: dict[str, bytes] = {}
-        self._state: dict[str, Any] = {}
+        self._known: Configuration | None = None
+        self._configurations: dict[int, StoredConfiguration] = {}
+        self._failed: dict[int | None, Json] = {}  # why one that was asked for with the opening is not there
+        self._state: Json = {}
 
     def __enter__(self) -> Self:
         self._loop.run(self._open())
@@ -80,42 +79,61 @@ class Session:
 
     async def _open(self) -> None:
         self._lock = asyncio.Lock()
-        await self._connect()
+        await self._connect(self._asked)
+        for message, answer in self._early:
+            if message["do"] == "content" and answer.get("value"):
+                self._keep(answer["value"])
+            elif message["do"] == "content" and answer.get("failed"):
+                self._failed[message["number"]] = answer
         self._state = await self._ask("state")
 
-    async def _connect(self) -> None:
+    async def _connect(self, asked: list[Json]) -> None:
         refusals = []
         for way in self._ways:
-            request = {"verb": "store", "server": way.server}
+            request = {"verb": "store", "server": way.server, "asked": asked}
             conversation = await self._exit.enter_async_context(converse(way, request))
             try:
                 answer = await conversation.receive()
+                if answer["event"] == "ready":
+                    self._early = [(message, await conversation.receive(ANSWER)) for message in asked]
+                    conversation.leave_at_once()
+                    self._conversation = conversation
+                    return
             except Unreachable as error:
                 refusals.append(f"{way}: {error}")
                 continue
-            if answer["event"] == "ready":
-                self._conversation = conversation
-                return
             refusals.append(f"{way}: {answer['failed']['message']}")
         raise Unreachable("; ".join(refusals))
 
     async def _ask(self, do: str, **fields: object) -> Any:
+        return (await self._ask_all([{"do": do, **fields}]))[0]
+
+    async def _ask_all(self, messages: list[Json]) -> list[Any]:
+        """Ask several things in one round trip; raise Failed with the first reason when one of them is not done."""
         assert self._lock
+        if len(messages) == 1 and (early := self._early_answer(messages[0])):
+            return [_value(early)]
         async with self._lock:
             try:
-                answer = await self._exchange(do, fields)
+                answers = await self._exchange(messages)
             except Unreachable:  # the configuration server may have moved to another address, or restarted
-                await self._connect()
-                answer = await self._exchange(do, fields)
-        if failed := answer.get("failed"):  # of one answer in words, of the whole session as a result
-            reason = failed if isinstance(failed, str) else f"{failed['what']}: {failed['message']}"
-            raise Failed(f"configuration server: {reason}")
-        return answer["value"]
+                await self._connect([])
+                answers = await self._exchange(messages)
+        return [_value(answer) for answer in answers]
 
-    async def _exchange(self, do: str, fields: Mapping[str, object]) -> dict[str, Any]:
+    def _early_answer(self, message: Json) -> Json | None:
+        """Return what was answered with the opening; only once, because later it may be no longer so."""
+        for early in self._early:
+            if early[0] == message:
+                self._early.remove(early)
+                return early[1]
+        return None
+
+    async def _exchange(self, messages: list[Json]) -> list[Json]:
         assert self._conversation
-        await self._conversation.send(do=do, **fields)
-        return await self._conversation.receive(ANSWER)
+        for message in messages:
+            await self._conversation.send(**message)
+        return [await self._conversation.receive(ANSWER) for _ in messages]
 
     def moved(self, way: Connection) -> None:
         """Go on over another address: the old one is about to vanish under the open connection."""
@@ -125,7 +143,7 @@ class Session:
     async def _move(self) -> None:
         assert self._lock
         async with self._lock:
-            await self._connect()
+            await self._connect([])
 
     def ask(self, do: str, **fields: object) -> Any:
         """Ask the store to do something and return its answer; raise Failed with its reason when it does not."""
@@ -159,11 +177,27 @@ class Session:
         expected: Mapping[str, dict[str, int]] = self._state["expected"]
         return expected
 
+    def know(self, configuration: Configuration) -> None:
+        """Take what a compiled configuration is made of for here: it has the same names in the store."""
+        self._known = configuration
+        self._blobs |= configuration.blobs
+
     def configuration(self, number: int) -> StoredConfiguration:
-        """Return a stored configuration, with its tree and bundles fetched at once."""
-        record = self.ask("configuration", number=number)
-        self.fetch([record["tree"], *record["bundles"].values()])
-        return StoredConfiguration(record, self.blob)
+        """Return a stored configuration, with its tree and bundles fetched at once unless it is here already."""
+        if number not in self._configurations:
+            early = self._failed.get(None if number == self.active() else number)
+            self._keep(_value(early) if early else self.ask(**content(number, known=self._known)))
+        return self._configurations[number]
+
+    def _keep(self, found: Json) -> None:
+        """Keep what the store answered of a configuration."""
+        self._decode(found["blobs"])
+        record = found["record"]
+        self._configurations[int(record["number"])] = StoredConfiguration(record, self.blob)
+
+    def _decode(self, blobs: Mapping[str, str]) -> None:
+        for name, text in blobs.items():
+            self._blobs[name] = verified(name, base64.b64decode(text), f"the configuration server's blob {name}")
 
     def blob(self, name: str) -> bytes:
         """Return verified bytes; raise Failed when they are missing or damaged."""
@@ -178,19 +212,21 @@ class Session:
         """Return blobs, from within the loop."""
         missing = sorted(set(names) - self._blobs.keys())
         if missing:
-            for name, text in (await self._ask("blobs", names=missing)).items():
-                self._blobs[name] = verified(name, base64.b64decode(text), f"the configuration server's blob {name}")
+            self._decode(await self._ask("blobs", names=missing))
         return {name: self._blobs[name] for name in names}
 
-    def put(self, blobs: Mapping[str, bytes]) -> None:
-        """Store blobs, sending only those that the store lacks."""
-        for batch in _batches({name: blobs[name] for name in self.ask("lacking", names=sorted(blobs))}):
-            self.ask("put", blobs=batch)
+    def put(self, blobs: Mapping[str, bytes], **then: object) -> Any:
+        """Store blobs, and right after them do something that needs them; return the answer to that."""
+        messages = [{"do": "put", "blobs": batch} for batch in _batches(blobs)]
+        return self._loop.run(self._ask_all([*messages, then]))[-1]
 
     def add(self, record: Mapping[str, Any], blobs: Mapping[str, bytes]) -> int:
-        """Store a configuration and return its number."""
-        self.put(blobs)
-        number: int = self.ask("add", configuration=record)
+        """Store a configuration and return its number; one equal to the active one is there already."""
+        active = self.active()
+        if active is not None and self.configuration(active).digest == record["digest"]:
+            return active
+        lacking = self.ask("lacking", names=sorted(blobs))
+        number: int = self.put({name: blobs[name] for name in lacking}, do="add", configuration=record)
         return number
 
     def acquire(self, holder: str, *, take_over: bool) -> tuple[int, str]:
@@ -200,10 +236,12 @@ class Session:
         """
         first: float | None = None
         while True:
-            answer = self.ask("acquire", holder=holder, take_over=take_over)
+            answer = self.ask(**acquiring(holder, take_over=take_over))
             if "run" in answer:
                 taken = answer["taken"]
                 ended = ", which had not ended properly" if taken and taken["expired"] else ""
+                if first is not None:
+                    self.refresh()  # what was active before the lease was ours need not be now
                 return answer["run"], f"took over from run {taken['run']} of {taken['holder']}{ended}" if taken else ""
             held = answer["held"]
             first = held["renewed"] if first is None else first
@@ -217,8 +255,7 @@ class Session:
 
     @contextlib.contextmanager
     def renewing(self, run: int) -> Iterator[None]:
-        """Keep the lease alive; raise Failed on entering when it has been lost."""
-        self.ask("renew", run=run)
+        """Keep the lease alive that is ours; raise Failed at the end when it has been lost."""
         task = self._loop.start(self._renew(run))
         try:
             yield
@@ -231,6 +268,13 @@ class Session:
         while True:
             await asyncio.sleep(RENEWAL)
             await self._ask("renew", run=run)
+
+
+def _value(answer: Json) -> Any:
+    if failed := answer.get("failed"):  # of one answer in words, of the whole session as a result
+        reason = failed if isinstance(failed, str) else f"{failed['what']}: {failed['message']}"
+        raise Failed(f"configuration server: {reason}")
+    return answer["value"]
 
 
 def _batches(blobs: Mapping[str, bytes]) -> Iterator[dict[str, str]]:

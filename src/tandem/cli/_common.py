@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from tandem.model import Model, load, outline
 from tandem.project import inventory_directory, roles_directory
+
+if TYPE_CHECKING:
+    from tandem.model import Model
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -31,11 +33,15 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 def load_model(inventory: str | None) -> Model:
     """Return the checked model of an inventory directory; raise InputRefused with everything that is wrong."""
+    from tandem.model import load  # noqa: PLC0415  slow to load, and an apply has Ansible start meanwhile
+
     return load(inventory_directory(inventory), roles_directory())
 
 
 def outline_model(inventory: str | None) -> Model:
     """Return the model of an inventory directory for compiling, which says what is wrong with it."""
+    from tandem.model import outline  # noqa: PLC0415  slow to load
+
     return outline(inventory_directory(inventory), roles_directory())
 
 

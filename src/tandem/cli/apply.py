@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -44,8 +45,7 @@ def command(  # noqa: PLR0913, PLR0917
     """
     if number is not None and plan is not None:
         raise click.UsageError("a plan says which configuration is applied; leave NUMBER out")
-    if number is None and plan is None:
-        load_model(inventory)  # what is wrong with the source is said at once
+    from_source = number is None and plan is None
     away = [*without] or None
     variables = {"number": number, "plan": plan, "comment": comment, "without": away}
     variables |= {"take_over": take_over or None, "by_site": by_site or None}
@@ -58,4 +58,6 @@ def command(  # noqa: PLR0913, PLR0917
         check=check,
         diff=diff,
         as_json=as_json,
+        # what is wrong with the source is said at once
+        refuse=partial(load_model, inventory) if from_source else lambda: None,
     )

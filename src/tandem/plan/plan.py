@@ -223,7 +223,7 @@ def _works(
             tuple(sorted(interruptions[name], key=lambda each: each.instance)),
             frozenset(takes[name]),
             frozenset(leaves[name]),
-            name in first,
+            name in first.intersection(touched),
         )
         for name in servers
     ]

@@ -1,13 +1,13 @@
 """Put the servers of a plan into waves.
 
-Rules, the strongest first. The configuration server comes first, alone. Servers that a run died on come next: what they
-lost meanwhile is back before anything else is interrupted. An address leaves its old server in an earlier
-wave than the new one takes it; where servers swap addresses, one of them is listed twice, and takes in its first step
-only what is free. Servers that interrupt the same cluster share a wave only as far as the cluster's batch allows, and
-those that interrupt the same application only within one site. A server with something that must be there before an
-application (so also one whose firewall has to let a new client in) comes before those that interrupt that application,
-and a cluster with an instance on its way to another server is left alone until it has arrived: these two give way where
-following them would lead in a circle.
+Rules, the strongest first. A configuration server that changes comes first, alone. Servers that a run died on come
+next: what they lost meanwhile is back before anything else is interrupted. An address leaves its old server in an
+earlier wave than the new one takes it; where servers swap addresses, one of them is listed twice, and takes in its
+first step only what is free. Servers that interrupt the same cluster share a wave only as far as the cluster's batch
+allows, and those that interrupt the same application only within one site. A server with something that must be there
+before an application (so also one whose firewall has to let a new client in) comes before those that interrupt that
+application, and a cluster with an instance on its way to another server is left alone until it has arrived: these two
+give way where following them would lead in a circle.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Work:
     """What a plan does on one server.
 
     `hosts` are the applications on it if it changes at all, `takes` and `leaves` the addresses that come and go, and
-    `first` marks the configuration server, `doubtful` one that a run died on.
+    `first` marks a configuration server that changes, `doubtful` one that a run died on.
     """
 
     server: str

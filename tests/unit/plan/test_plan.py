@@ -151,7 +151,9 @@ def test_servers_of_one_cluster_are_taken_one_after_the_other_and_the_others_tog
     )
     project.write(ENGINE_2, "")
     waves = [[step.server for step in wave.servers] for wave in make(old, project.compile()).waves]
-    assert waves == [["Omega"], ["Beta", "Gamma"], ["Alpha"]]
+    assert waves == [["Beta", "Gamma", "Omega"], ["Alpha"]], (
+        "a configuration server that stays as it is waits for nobody"
+    )
 
 
 def test_the_server_that_lets_a_client_in_comes_before_the_client(project: Project) -> None:

@@ -86,6 +86,13 @@ def test_activating_by_a_plan(origin: Path) -> None:
     at_every_moment(origin, lambda shelf: shelf.store.activate(3, later, plan["name"]), states)
 
 
+def test_ending_a_run(origin: Path) -> None:
+    away = ["Alpha", "Beta"]
+    at_every_moment(
+        origin, lambda shelf: shelf.store.end(7, 3, away, {**ENTRY, "at": "2026-11-21T08:00:00Z"}, None), states
+    )
+
+
 def test_recording_servers_on_their_way(origin: Path) -> None:
     at_every_moment(origin, lambda shelf: shelf.store.place({"Alpha": [2, 3], "Beta": [2, 3]}), states)
 

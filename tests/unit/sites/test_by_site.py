@@ -28,7 +28,7 @@ from ansible.playbook.play_context import PlayContext
 
 from tandem.ansible.connection import Connection, Connections
 from tandem.ansible.fanout import Job, Outcome, Tell
-from tandem.ansible.session import Loop
+from tandem.ansible.loop import Loop
 from tandem.ansible.sites import part, wrapper
 from tandem.ansible.sites.by_site import BySite, split
 from tandem.ansible.sites.parcel import LIBRARY, lay_out, pack

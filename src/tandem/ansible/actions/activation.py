@@ -1,4 +1,4 @@
-"""End a run: make its configuration the active one, or just give the lease back."""
+"""End a run: make its configuration the active one and give the lease back, or only that; all in one round trip."""
 
 from __future__ import annotations
 
@@ -12,26 +12,25 @@ def run(context: Context) -> dict[str, Any]:
     """End the run (see plugins/modules/activation.py for what goes in and out)."""
     if context.check:
         return {"changed": False}
-    with context.store() as session:
-        if context.args["state"] == "released":
-            session.ask("release", run=context.args["run"])
+    run = context.args["run"]
+    release = {"do": "release", "run": run}
+    if context.args["state"] == "released":
+        with context.store(release) as session:
+            session.ask(**release)
             return {"changed": False}
-        number = int(context.args["number"])
-        configuration = session.configuration(number)
-        elsewhere = {server for server in configuration.bundles if session.servers().get(server) != number}
-        without = set(context.args.get("without") or [])
-        if elsewhere - without:
-            return {"changed": False, "pending": sorted(elsewhere - without)}
-        # recorded first: a run that dies in between has brought every other server there
-        session.ask("expect", run=context.args["run"], servers=sorted(elsewhere), number=number)
-        ended = {"pending": [], "expected": sorted(elsewhere)}
-        if session.active() == number:
-            return {"changed": False, **ended}
-        entry = {
+    end = {
+        "do": "end",
+        "run": run,
+        "number": context.args["number"],
+        "without": context.args.get("without") or [],
+        "entry": {
             "author": context.holder,
             "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "comment": context.args.get("comment") or "",
-        }
-        plan = context.args.get("plan") or None
-        session.ask("activate", run=context.args["run"], number=number, entry=entry, plan=plan)
-        return {"changed": True, **ended}
+        },
+        "plan": context.args.get("plan") or None,
+    }
+    with context.store(end, release) as session:
+        ended: dict[str, Any] = session.ask(**end)
+        session.ask(**release)
+    return {**ended, "released": True}

@@ -9,7 +9,7 @@ import json
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,9 @@ from ansible.plugins.action import ActionBase
 
 from tandem.ansible.connection import Connection, Connections
 from tandem.ansible.conversation import Unreachable
-from tandem.ansible.inventory import DIRECTORY
-from tandem.ansible.session import Loop, Session
+from tandem.ansible.inventory import DIRECTORY, RUNNER
+from tandem.ansible.loop import Loop
+from tandem.ansible.session import Json, Session
 from tandem.configuration.canonical import digest
 from tandem.errors import Failed, InputRefused, TandemError
 from tandem.project import project_directory
@@ -74,18 +75,24 @@ class Context:
         author = self._author or os.environ.get("TANDEM_AUTHOR") or getpass.getuser()
         return f"{author}@{socket.gethostname()}"
 
-    def variable(self, server: str, name: str) -> Any:
-        """Return a variable that the inventory gives a server; None where it does not."""
-        return (self._hostvars.raw_get(server) or {}).get(name)
+    def runners(self, servers: Iterable[str]) -> dict[str, str]:
+        """Name the runner of its site for each server that one is to reach: none of them without `by_site`."""
+        if not self.args.get("by_site"):
+            return {}
+        found = {server: (self._hostvars.raw_get(server) or {}).get(RUNNER) for server in servers}
+        return {server: runner for server, runner in found.items() if runner and runner != server}
 
     @contextlib.contextmanager
-    def store(self) -> Iterator[Session]:
-        """Open the store on the configuration server; raise Failed where it cannot be reached."""
+    def store(self, *asked: Json) -> Iterator[Session]:
+        """Open the store on the configuration server; raise Failed where it cannot be reached.
+
+        `asked` are requests that go with the opening (see Session).
+        """
         servers = self.groups.get(CONFIGURATION_SERVER, [])
         if not servers:
             raise Failed("the inventory has no server in the group configuration_server")
         ways = self.ways(servers[0], [self._configuration_server, *_remembered(self.directory)])
-        session = Session(self.loop, ways)
+        session = Session(self.loop, ways, asked)
         try:
             session.__enter__()
         except Unreachable as error:

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from tandem.ansible import progress
-from tandem.ansible.actions.context import Context
+from tandem.ansible.actions.context import CONFIGURATION_SERVER, Context
 from tandem.ansible.actions.drift_info import look
 from tandem.ansible.approval import approved, astray, keep, refuse_stale
-from tandem.ansible.session import Session
+from tandem.ansible.connection import Connection
+from tandem.ansible.fanout import AT_ONCE
+from tandem.ansible.lines import opened
+from tandem.ansible.session import Session, acquiring, content
 from tandem.configuration import Configuration, compile_model
 from tandem.configuration.diff import unified
 from tandem.configuration.places import Place, assumed, words
@@ -34,20 +37,34 @@ def run(context: Context) -> Json:
     configuration = None if stored else _compile(context)
     if configuration:
         refuse_without(context.args.get("without") or [], configuration, None)
-    with context.store() as session:
-        if not context.args.get("lease") or context.check:
+    if not context.args.get("lease") or context.check:
+        with context.store(content(known=configuration)) as session:
             planned = _planned(context, session, configuration)
-        else:
-            run, took_over = session.acquire(context.holder, take_over=bool(context.args.get("take_over")))
-            try:
-                with session.renewing(run):
-                    session.refresh()  # what was active before the lease was ours need not be now
-                    planned = {"run": run, "took_over": took_over, **_planned(context, session, configuration)}
-            except BaseException:
-                session.ask("release", run=run)
-                raise
+    else:
+        planned = _begun(context, configuration)
     progress.emit("plan", **planned)
     return {"changed": False, **planned}
+
+
+def _begun(context: Context, configuration: Configuration | None) -> Json:
+    """Begin a run: take the lease and plan; the lines to its servers are opened meanwhile."""
+    holder, take_over = context.holder, bool(context.args.get("take_over"))
+    asked = [acquiring(holder, take_over=take_over), content(known=configuration)]
+    with opened(context.loop, _ways(context)), context.store(*asked) as session:
+        run, took_over = session.acquire(holder, take_over=take_over)
+        try:
+            with session.renewing(run):
+                return {"run": run, "took_over": took_over, **_planned(context, session, configuration)}
+        except BaseException:
+            session.ask("release", run=run)
+            raise
+
+
+def _ways(context: Context) -> list[Connection]:
+    """Return the ways to the servers of this run, as many as are talked to at once; the store's is opened by itself."""
+    others = {*(context.args.get("without") or []), *context.groups.get(CONFIGURATION_SERVER, [])}
+    own = [server for server in sorted(context.limited_to - others) if not context.runners([server])]
+    return [context.connections.to(server) for server in own[:AT_ONCE]]
 
 
 def _compile(context: Context) -> Configuration:
@@ -66,6 +83,8 @@ def _compile(context: Context) -> Configuration:
 
 def _planned(context: Context, session: Session, configuration: Configuration | None) -> Json:
     """Return a stored plan as it was made, or a new one, and how it reads."""
+    if configuration:
+        session.know(configuration)
     if name := context.args.get("plan"):
         planned = approved(session, str(name), context.directory)
     else:

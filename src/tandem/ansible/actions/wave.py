@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
 from tandem.ansible import progress
 from tandem.ansible.account import Account
 from tandem.ansible.actions.context import CONFIGURATION_SERVER, Context, remember
+from tandem.ansible.ahead import Ahead
 from tandem.ansible.availability import Guard
 from tandem.ansible.connection import Connection
-from tandem.ansible.fanout import FanOut, Job, Outcome, Tell, encode
-from tandem.ansible.inventory import RUNNER
+from tandem.ansible.fanout import AT_ONCE, FanOut, Job, Outcome, Tell, encode
 from tandem.ansible.reporting import Reporter
-from tandem.ansible.session import Session
+from tandem.ansible.session import Session, content
 from tandem.ansible.sites.by_site import BySite
 from tandem.configuration import Configuration, compile_model
 from tandem.configuration.places import possible
@@ -30,15 +31,18 @@ Json = dict[str, Any]
 class Wave:
     """One wave of one run."""
 
-    def __init__(self, context: Context, session: Session) -> None:
+    def __init__(self, context: Context, session: Session, ahead: Ahead | None = None) -> None:
+        """`ahead` has conversations with its servers that were begun already."""
         self._context = context
         self._session = session
+        self._ahead = ahead
         self._run: int = context.args["run"]
         self._check = context.check
         self._reporter = Reporter(context.action, context.host)
         active = session.active()
         self._active = session.configuration(active) if active is not None else None
         self._wanted = self._configuration()
+        self._bundles: dict[str, Json] = {}
 
     @cached_property
     def _guard(self) -> Guard:
@@ -112,8 +116,15 @@ class Wave:
         found = guard.guarded(server)
         if step.get("guarded") is not None:
             found = sorted(set(found).intersection(step["guarded"]))
-        guard.ways |= {other: self._ways(other)[0] for other in guard.others(found, server) - guard.ways.keys()}
+        others = guard.others(found, server) - guard.ways.keys()
+        self._fetch_bundles(others)
+        guard.ways |= {other: self._ways(other)[0] for other in others}
         return found
+
+    def _fetch_bundles(self, servers: Iterable[str]) -> None:
+        """Fetch at once what says where some servers answer."""
+        here = [configuration for configuration in (self._active, self._wanted) if configuration]
+        self._session.fetch([found.bundles[name] for found in here for name in servers if name in found.bundles])
 
     def _ways(self, server: str) -> tuple[list[Connection], str]:
         """Return the ways to a server, in the order to try them, and the address it should have in the end."""
@@ -134,11 +145,12 @@ class Wave:
         ]
         return [self._bundle(configuration, server)["management"]["address"] for configuration in known]
 
-    @staticmethod
-    def _bundle(configuration: Configuration | StoredConfiguration | None, server: str) -> Json:
+    def _bundle(self, configuration: Configuration | StoredConfiguration | None, server: str) -> Json:
         assert configuration
-        bundle: Json = json.loads(configuration.blob(configuration.bundles[server]))
-        return bundle
+        name = configuration.bundles[server]
+        if name not in self._bundles:
+            self._bundles[name] = json.loads(configuration.blob(name))
+        return self._bundles[name]
 
     def outcomes(self, tell: Tell, jobs: list[Job] | None = None) -> Iterator[Outcome]:
         """Reach all servers and yield what became of each, as soon as that is known."""
@@ -147,12 +159,11 @@ class Wave:
 
     def _fan_out(self, tell: Tell, jobs: list[Job]) -> FanOut:
         """Return what reaches the servers: this controller, or where it is asked for the runners of their sites."""
-        if not self._context.args.get("by_site"):
-            return FanOut(self._context.loop, tell)
-        found = {job.server: self._context.variable(job.server, RUNNER) for job in jobs}
-        runners = {server: runner for server, runner in found.items() if runner}
+        runners = self._context.runners(job.server for job in jobs)
+        if not runners:
+            return FanOut(self._context.loop, tell, self._ahead)
         ways = {runner: self._ways(runner)[0] for runner in {*runners.values()}}
-        return BySite(self._context.loop, tell, runners, ways)
+        return BySite(self._context.loop, tell, runners, ways, self._ahead)
 
     def run(self) -> Json:
         """Reach all servers and return how the wave went; every server's own result is reported beside."""
@@ -230,11 +241,26 @@ class Wave:
 
 def run(context: Context) -> Json:
     """Apply one wave (see plugins/modules/wave.py for what goes in and out)."""
-    with context.store() as session:
+    servers = sorted({step["server"] for step in context.args["steps"]}.intersection(context.limited_to))
+    own = [server for server in servers if not context.runners([server])]
+    ways = [context.connections.to(server) for server in own[:AT_ONCE]]
+    with contextlib.closing(Ahead(context.loop, ways)) as ahead, context.store(*_asked(context, servers)) as session:
         if context.check:
-            return Wave(context, session).run()
+            return Wave(context, session, ahead).run()
+        session.ask("renew", run=context.args["run"])
         with session.renewing(context.args["run"]):
-            return Wave(context, session).run()
+            return Wave(context, session, ahead).run()
+
+
+def _asked(context: Context, servers: list[str]) -> Iterator[Json]:
+    """Yield what a wave asks of the store first: whether the lease is still its own, and what it is about."""
+    number = context.args.get("number")
+    if not context.check:
+        yield {"do": "renew", "run": context.args["run"]}
+    guarded = any(step["instances"] != [] for step in context.args["steps"])
+    yield content(servers=servers, tree=guarded)
+    if number is not None:
+        yield content(int(number), servers=servers, tree=guarded, files=not context.check)
 
 
 def brief(result: Mapping[str, Any]) -> Json:

@@ -24,7 +24,7 @@ from ansible.utils.display import Display
 from tandem.ansible.connection import Connections
 from tandem.ansible.conversation import LINE
 from tandem.ansible.fanout import FanOut, Job, Outcome
-from tandem.ansible.session import Loop
+from tandem.ansible.loop import Loop
 from tandem.ansible.together import NotBegun, Together
 from tandem.errors import Failed, TandemError
 

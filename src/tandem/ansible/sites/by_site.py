@@ -6,9 +6,10 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
 
+from tandem.ansible.ahead import Ahead
 from tandem.ansible.connection import Connection
 from tandem.ansible.fanout import AT_ONCE, FanOut, Job, Tell
-from tandem.ansible.session import Loop
+from tandem.ansible.loop import Loop
 from tandem.ansible.sites.part import Hooks, Part
 from tandem.ansible.together import Together
 
@@ -31,10 +32,15 @@ class BySite(FanOut):
     """Run the jobs of each site on its runner; what becomes of every server comes out as if it were done here."""
 
     def __init__(
-        self, loop: Loop, tell: Tell, runners: Mapping[str, str], ways: Mapping[str, list[Connection]]
+        self,
+        loop: Loop,
+        tell: Tell,
+        runners: Mapping[str, str],
+        ways: Mapping[str, list[Connection]],
+        ahead: Ahead | None = None,
     ) -> None:
         """`runners` names for each server the runner of its site; `ways` to a runner are tried in order."""
-        super().__init__(loop, tell)
+        super().__init__(loop, tell, ahead)
         self._runners = runners
         self._ways = ways
 
