@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from tandem.configuration.canonical import Json
@@ -26,11 +26,15 @@ class Interrupted:
     held: frozenset[str]
 
 
-def redundancy(old: Json, new: Json, waves: Sequence[Sequence[Interrupted]]) -> list[list[Redundancy]]:
+def redundancy(
+    old: Json, new: Json, waves: Sequence[Sequence[Interrupted]], doubtful: Collection[str] = ()
+) -> list[list[Redundancy]]:
     """Return for each wave what it leaves of every cluster it takes a serving instance of, by name.
 
-    `old` and `new` are the instances of two resolved trees.
+    `old` and `new` are the instances of two resolved trees. Nothing on `doubtful` servers, which a run died on, is
+    counted as serving before their step.
     """
+    doubtful = set(doubtful)
     cluster = {name: str(entry["cluster"]) for name, entry in {**new, **old}.items()}
     places: dict[str, str | None] = {name: entry["server"] for name, entry in old.items()}  # None: on its way
     found = []
@@ -38,15 +42,22 @@ def redundancy(old: Json, new: Json, waves: Sequence[Sequence[Interrupted]]) -> 
         down = {name for step in wave for name in step.instances}
         lost = {cluster[name] for name in down if places.get(name)}
         found.append(
-            [_left(each, [name for name in places if cluster[name] == each], places, down) for each in sorted(lost)]
+            [
+                _left(each, [name for name in places if cluster[name] == each], places, down, doubtful)
+                for each in sorted(lost)
+            ]
         )
         for step in wave:
             _follow(places, new, step)
+            doubtful.discard(step.server)
     return found
 
 
-def _left(cluster: str, members: list[str], places: Mapping[str, str | None], down: set[str]) -> Redundancy:
-    return Redundancy(cluster, sum(bool(places[name]) and name not in down for name in members), len(members))
+def _left(
+    cluster: str, members: list[str], places: Mapping[str, str | None], down: set[str], doubtful: set[str]
+) -> Redundancy:
+    serving = [name for name in members if name not in down and places[name] not in {None, *doubtful}]
+    return Redundancy(cluster, len(serving), len(members))
 
 
 def _follow(places: dict[str, str | None], new: Json, step: Interrupted) -> None:

@@ -36,7 +36,7 @@ class Plan:
     `touched` are the servers whose bundle changes, `without` those that are away and left out: nothing is done on them.
     The waves hold every other server, also those that are only compared.
     `known` are all instances that are anywhere now or then, as the newest tree that has them describes them,
-    and `now` those that are on servers at this moment.
+    and `now` those that are on servers at this moment, as far as that is known: a run died on the `doubtful` servers.
     """
 
     old: Content | None
@@ -52,6 +52,7 @@ class Plan:
     known: Json
     now: Json
     without: list[str]
+    doubtful: list[str]
 
     @property
     def empty(self) -> bool:
@@ -114,7 +115,7 @@ class Plan:
             [Interrupted(step.server, frozenset(step.instances), self._held(step)) for step in wave.servers]
             for wave in self.waves
         ]
-        return redundancy(old, new, steps)
+        return redundancy(old, new, steps, self.doubtful)
 
     def _held(self, step: Step) -> frozenset[str]:
         """Name the instances whose address a step must not take yet."""
@@ -168,6 +169,7 @@ def make(
         known,
         now,
         sorted(without),
+        sorted(doubtful),
     )
 
 

@@ -34,6 +34,16 @@ def test_an_instance_on_its_way_is_missing_until_it_has_arrived() -> None:
     ]
 
 
+def test_what_a_run_died_on_is_not_counted_on_before_it_has_had_its_turn() -> None:
+    """One that was on its way there may be nowhere: nobody waits for it, or the run would never come to it."""
+    old, new = places(one="Alpha", two="Beta"), places(one="Alpha", two="Gamma")
+    waves = [[step("Alpha", "one")], [step("Beta", "two")], [step("Gamma", "two")], [step("Alpha", "one")]]
+    kept = [[each.keeps for each in wave] for wave in redundancy(old, new, waves, {"Beta"})]
+    assert kept == [[0], [1], [], [1]]
+    waves = [[step("Beta")], [step("Alpha", "one")]]
+    assert redundancy(old, old, waves, {"Beta"}) == [[], [Redundancy("engines", 1, 2)]]
+
+
 def test_what_has_started_counts_and_what_has_gone_for_good_does_not() -> None:
     old, new = places(one="Alpha", gone="Alpha"), places(one="Alpha", two="Beta")
     waves = [[step("Beta", "two")], [step("Alpha", "one", "gone")], [step("Alpha", "one")]]
