@@ -50,7 +50,7 @@ def _begun(context: Context, configuration: Configuration | None) -> Json:
     """Begin a run: take the lease and plan; the lines to its servers are opened meanwhile."""
     holder, take_over = context.holder, bool(context.args.get("take_over"))
     asked = [acquiring(holder, take_over=take_over), content(known=configuration)]
-    with opened(context.loop, _ways(context)), context.store(*asked) as session:
+    with opened(context.loop, _ways(context, configuration)), context.store(*asked) as session:
         run, took_over = session.acquire(holder, take_over=take_over)
         try:
             with session.renewing(run):
@@ -60,10 +60,14 @@ def _begun(context: Context, configuration: Configuration | None) -> Json:
             raise
 
 
-def _ways(context: Context) -> list[Connection]:
-    """Return the ways to the servers of this run, as many as are talked to at once; the store's is opened by itself."""
+def _ways(context: Context, configuration: Configuration | None) -> list[Connection]:
+    """Return the ways to the servers of this run, as many as are talked to at once.
+
+    The store's is opened by itself, and whose servers a stored configuration has is not known yet.
+    """
     others = {*(context.args.get("without") or []), *context.groups.get(CONFIGURATION_SERVER, [])}
-    own = [server for server in sorted(context.limited_to - others) if not context.runners([server])]
+    servers = context.limited_to.intersection(configuration.bundles if configuration else ()) - others
+    own = [server for server in sorted(servers) if not context.runners([server])]
     return [context.connections.to(server) for server in own[:AT_ONCE]]
 
 
