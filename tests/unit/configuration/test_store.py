@@ -9,6 +9,7 @@ import pytest
 
 from tandem.configuration import DirectoryStore
 from tandem.configuration.clone import clone
+from tandem.configuration.content import digest_of
 from tandem.configuration.diff import unified
 from tandem.errors import Failed
 from tandem.plan import make
@@ -89,6 +90,15 @@ def test_a_record_with_another_bundle_is_damaged(project: Project, store: Direct
     record["bundles"]["Alpha"] = record["bundles"]["Beta"]
     path.write_text(json.dumps(record))
     with pytest.raises(Failed, match="its digest does not fit"):
+        store.configuration(1)
+
+
+def test_a_configuration_of_another_form_is_refused_in_words(project: Project, store: DirectoryStore) -> None:
+    add(store, project)
+    path = store.directory / "configurations" / "1.json"
+    record = {**json.loads(path.read_text()), "format": 1}
+    path.write_text(json.dumps({**record, "digest": digest_of(record)}))
+    with pytest.raises(Failed, match="configuration 1 is stored in form 1, and this Tandem knows form 2"):
         store.configuration(1)
 
 
