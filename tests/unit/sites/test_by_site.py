@@ -95,7 +95,8 @@ class Way:
 
     def argv(self, command: str, *, new: bool) -> list[str]:
         assert new, "nothing else ends this connection, or keeps it open"
-        return self._command or ["sh", "-c", f"{command}; exit $?"]  # killed like ssh, the command goes on alone
+        # killed like ssh, the command goes on alone; and it begins without this project's settings
+        return self._command or ["sh", "-c", f"cd /; unset ANSIBLE_CONFIG; {command}; exit $?"]
 
     @contextlib.contextmanager
     def started(self) -> Iterator[Any]:
@@ -279,7 +280,7 @@ def test_a_runner_that_is_killed_leaves_its_servers_in_doubt_and_nothing_on_it(s
 def watch(site: Site, victim: str) -> subprocess.Popen[bytes]:
     """Kill one of the runner's processes, of this test only, as soon as its server has something to do."""
     script = (
-        f"until test -e {site.told}/Lambda; do sleep 0.1; done; sleep 0.5\n"
+        f"for _ in $(seq 300); do test -e {site.told}/Lambda && break; sleep 0.1; done; sleep 0.5\n"
         f"for pid in $(pgrep -f -- '{victim}'); do\n"
         f"  grep -qz TANDEM_TEST={os.getpid()} /proc/$pid/environ && kill -9 $pid\n"
         "done; true"
