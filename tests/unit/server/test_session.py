@@ -15,11 +15,12 @@ from tandem.ansible.conversation import Unreachable
 from tandem.ansible.loop import Loop
 from tandem.ansible.session import Session, acquiring, content
 from tandem.configuration.canonical import Json, digest
+from tandem.configuration.content import FORMAT
 from tandem.errors import Failed
 
 STATE: Json = {"active": 1, "numbers": [1], "servers": {"Alpha": 1}, "expected": {}}
 BUNDLE = b"{}"
-RECORD = {"number": 1, "tree": digest(b"tree"), "bundles": {"Alpha": digest(BUNDLE)}}
+RECORD = {"format": FORMAT, "number": 1, "tree": digest(b"tree"), "bundles": {"Alpha": digest(BUNDLE)}}
 CONTENT = {"record": RECORD, "blobs": {digest(BUNDLE): "e30="}}
 
 
