@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from tests.fleet.fleet import Fleet
-from tests.fleet.traces import LOOK, PLACES, Traces
+from tests.fleet.traces import LOOK, PLACES, UNPACKED, Traces
 
 STATE = "/var/lib/tandem"
 # what each lab has of its own, and what each system writes by itself
@@ -16,6 +16,7 @@ OWN = (
     "/etc/.pwd.lock",
     "/etc/adjtime",
     "/etc/mtab",
+    UNPACKED,
 )
 NUMBERED = ("run", "run.gate", "lock", "store", "agent.json")
 

@@ -7,6 +7,7 @@ from tests.fleet.fleet import Fleet
 
 # Directories that Tandem writes to. What the daemons themselves write is not configuration: data, logs, sockets.
 PLACES = ["/etc", "/usr/lib/tandem", "/usr/share/tandem", "/usr/local", "/run/tandem"]
+UNPACKED = "/run/tandem/program-"  # a cache: more of it is compiled when more of it has run
 # written by the system itself, when it likes
 OF_THE_SYSTEM = {"/etc/resolv.conf", "/etc/machine-id", "/etc/.pwd.lock", "/etc/mtab", "/etc/adjtime"}
 
@@ -33,7 +34,11 @@ Traces = dict[str, list[Any]]
 def traces(fleet: Fleet, server: str) -> Traces:
     """Return every file, link and directory where Tandem writes: type and mode, owner, group, digest or target."""
     found: Traces = json.loads(fleet.do(server, "python3", "-c", LOOK, *PLACES))
-    return {path: what for path, what in found.items() if path not in OF_THE_SYSTEM and "/ssh_host_" not in path}
+    return {
+        path: what
+        for path, what in found.items()
+        if path not in OF_THE_SYSTEM and "/ssh_host_" not in path and not path.startswith(UNPACKED)
+    }
 
 
 def all_traces(fleet: Fleet) -> dict[str, Traces]:
