@@ -23,6 +23,7 @@ settings.register_profile("tandem", deadline=None, print_blob=True)
 settings.load_profile("tandem")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by their folder: tests/lab and tests/e2e need the lab, tests/prove are the matrix of faults.
 
