@@ -23,19 +23,12 @@ settings.register_profile("tandem", deadline=None, print_blob=True)
 settings.load_profile("tandem")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by their folder: tests/lab and tests/e2e need the lab, tests/prove are the matrix of faults.
-
-    Where tests run side by side, those of a file share one process, and so do all on the large example installation:
-    a process has its own labs.
-    """
+    """Mark tests by their folder: tests/lab and tests/e2e need the lab, tests/prove are the matrix of faults."""
     for item in items:
         folder = item.path.relative_to(ROOT / "tests").parts[0]
         if folder in {"e2e", "lab"}:
             item.add_marker(pytest.mark.lab)
-            large = "fresh_example" in getattr(item, "fixturenames", ())
-            item.add_marker(pytest.mark.xdist_group("example" if large else item.path.name))
         elif folder == "prove":
             item.add_marker(pytest.mark.prove)
 
