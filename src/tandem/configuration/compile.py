@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 
 from tandem import server_program
-from tandem.configuration.bundle import Bundle, File, from_json
-from tandem.configuration.canonical import Json, canonical, digest
-from tandem.configuration.content import Unreadable, record
+from tandem.configuration.bundle import File
+from tandem.configuration.canonical import canonical, digest
+from tandem.configuration.content import Content, record
 from tandem.configuration.parts import Parts
 from tandem.configuration.tree import Resolved
 from tandem.model import Model
@@ -18,71 +17,14 @@ from tandem.render import Decrypt
 
 
 @dataclass(frozen=True)
-class Configuration:
+class Configuration(Content):
     """A compiled installation.
 
     `blobs` holds everything by digest: source, tree, values, bundles and files. Where there was no password for
     secrets, `unreadable` is not empty, and the configuration can be planned, but not applied.
     """
 
-    record: Json
     blobs: Mapping[str, bytes] = field(repr=False)  # secrets are in them
-
-    @property
-    def installation(self) -> str:
-        """Name the installation."""
-        return str(self.record["installation"])
-
-    @property
-    def digest(self) -> str:
-        """Name the content: two compiles of the same source have the same digest."""
-        return str(self.record["digest"])
-
-    @property
-    def bundles(self) -> Mapping[str, str]:
-        """Map each server to the digest of its bundle."""
-        bundles: Mapping[str, str] = self.record["bundles"]
-        return bundles
-
-    @property
-    def unreadable(self) -> Unreadable:
-        """Name the secret options that there was no password for."""
-        unreadable: Unreadable = self.record.get("unreadable", {})
-        return unreadable
-
-    def bundle(self, server: str) -> Bundle:
-        """Return the bundle of one server."""
-        return from_json(json.loads(self.blobs[self.bundles[server]]))
-
-    @cached_property
-    def _tree(self) -> Json:
-        tree: Json = json.loads(self.blobs[self.record["tree"]])
-        return tree
-
-    def tree(self) -> Json:
-        """Return the resolved tree, but for the values of instances."""
-        return self._tree
-
-    @property
-    def resolved(self) -> Mapping[str, str]:
-        """Map each instance to the digest of its values."""
-        values: Mapping[str, str] = self.record["values"]
-        return values
-
-    def values(self, instance: str) -> Json:
-        """Return the values of one instance, as the resolved tree has them."""
-        found: Json = json.loads(self.blobs[self.resolved[instance]])
-        return found
-
-    @property
-    def sources(self) -> Mapping[str, str]:
-        """Map each source file to the digest of its content."""
-        sources: Mapping[str, str] = self.record["source"]
-        return sources
-
-    def source(self) -> Mapping[str, bytes]:
-        """Return the source files, by path."""
-        return {path: self.blobs[name] for path, name in self.sources.items()}
 
     def blob(self, name: str) -> bytes:
         """Return the bytes of that digest."""

@@ -1,9 +1,12 @@
 """Say what every configuration offers, freshly compiled or read from a store."""
 
+import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Protocol
+from dataclasses import dataclass
+from functools import cached_property
 
-from tandem.configuration.bundle import Bundle
+from tandem.configuration.bundle import Bundle, from_json
 from tandem.configuration.canonical import Json, canonical, digest
 
 FORMAT = 2
@@ -14,47 +17,71 @@ Unreadable = Mapping[str, Mapping[str, list[str]]]
 """Maps server and file to the secret options without which the file could not be rendered."""
 
 
-class Content(Protocol):
-    """What a configuration consists of, whoever holds it."""
+@dataclass(frozen=True)
+class Content(ABC):
+    """A configuration as its record describes it; who holds its blobs says how they are read."""
+
+    record: Json
 
     @property
     def installation(self) -> str:
         """Name the installation."""
+        return str(self.record["installation"])
 
     @property
     def digest(self) -> str:
         """Name the content: two compiles of the same source have the same digest."""
+        return str(self.record["digest"])
 
     @property
     def bundles(self) -> Mapping[str, str]:
         """Map each server to the digest of its bundle."""
+        bundles: Mapping[str, str] = self.record["bundles"]
+        return bundles
 
     @property
     def unreadable(self) -> Unreadable:
         """Name the secret options that there was no password for."""
+        unreadable: Unreadable = self.record.get("unreadable", {})
+        return unreadable
 
     def bundle(self, server: str) -> Bundle:
         """Return the bundle of one server."""
+        return from_json(json.loads(self.blob(self.bundles[server])))
+
+    @cached_property
+    def _tree(self) -> Json:
+        tree: Json = json.loads(self.blob(self.record["tree"]))
+        return tree
 
     def tree(self) -> Json:
         """Return the resolved tree, but for the values of instances."""
+        return self._tree
 
     @property
     def resolved(self) -> Mapping[str, str]:
         """Map each instance to the digest of its values."""
+        values: Mapping[str, str] = self.record["values"]
+        return values
 
     def values(self, instance: str) -> Json:
         """Return the values of one instance, as the resolved tree has them."""
+        found: Json = json.loads(self.blob(self.resolved[instance]))
+        return found
 
     @property
     def sources(self) -> Mapping[str, str]:
         """Map each source file to the digest of its content."""
+        sources: Mapping[str, str] = self.record["source"]
+        return sources
 
     def source(self) -> Mapping[str, bytes]:
         """Return the source files, by path."""
+        return {path: self.blob(name) for path, name in self.sources.items()}
 
-    def blob(self, digest: str) -> bytes:
-        """Return the bytes a bundle names."""
+    @abstractmethod
+    def blob(self, name: str) -> bytes:
+        """Return the bytes of that digest."""
 
 
 def record(

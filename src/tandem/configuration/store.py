@@ -7,13 +7,11 @@ The store itself is on the configuration server; an exported store is a copy of 
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-from tandem.configuration.bundle import Bundle, from_json
 from tandem.configuration.canonical import Json, canonical, digest
-from tandem.configuration.content import DESCRIPTION, FORMAT, Unreadable, digest_of
+from tandem.configuration.content import DESCRIPTION, FORMAT, Content, digest_of
 from tandem.errors import Failed
 
 
@@ -34,11 +32,10 @@ class Store(Protocol):
 
 
 @dataclass(frozen=True)
-class StoredConfiguration:
-    """A configuration as a store's record describes it; everything else is read when asked for."""
+class StoredConfiguration(Content):
+    """A configuration of a store; `read` returns what its record names, verified, when it is asked for."""
 
-    record: Json
-    blob: Callable[[str], bytes]
+    read: Callable[[str], bytes]
 
     def __post_init__(self) -> None:
         """Raise Failed for a configuration that was stored in another form."""
@@ -53,61 +50,9 @@ class StoredConfiguration:
         """Return its number in the store."""
         return int(self.record["number"])
 
-    @property
-    def installation(self) -> str:
-        """Name the installation."""
-        return str(self.record["installation"])
-
-    @property
-    def digest(self) -> str:
-        """Name the content."""
-        return str(self.record["digest"])
-
-    @property
-    def bundles(self) -> Mapping[str, str]:
-        """Map each server to the digest of its bundle."""
-        bundles: Mapping[str, str] = self.record["bundles"]
-        return bundles
-
-    @property
-    def unreadable(self) -> Unreadable:
-        """Name the secret options that there was no password for when it was compiled."""
-        unreadable: Unreadable = self.record.get("unreadable", {})
-        return unreadable
-
-    @cached_property
-    def _tree(self) -> Json:
-        tree: Json = json.loads(self.blob(self.record["tree"]))
-        return tree
-
-    def tree(self) -> Json:
-        """Return the resolved tree, but for the values of instances."""
-        return self._tree
-
-    @property
-    def resolved(self) -> Mapping[str, str]:
-        """Map each instance to the digest of its values."""
-        values: Mapping[str, str] = self.record["values"]
-        return values
-
-    def values(self, instance: str) -> Json:
-        """Return the values of one instance, as the resolved tree has them."""
-        found: Json = json.loads(self.blob(self.resolved[instance]))
-        return found
-
-    def bundle(self, server: str) -> Bundle:
-        """Return the bundle of one server."""
-        return from_json(json.loads(self.blob(self.bundles[server])))
-
-    @property
-    def sources(self) -> Mapping[str, str]:
-        """Map each source file to the digest of its content."""
-        sources: Mapping[str, str] = self.record["source"]
-        return sources
-
-    def source(self) -> Mapping[str, bytes]:
-        """Return the source files, by path."""
-        return {path: self.blob(name) for path, name in self.sources.items()}
+    def blob(self, name: str) -> bytes:
+        """Return verified bytes; raise Failed, naming the blob, when they are missing or damaged."""
+        return self.read(name)
 
 
 class DirectoryStore:
