@@ -9,7 +9,7 @@ import json
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from ansible.plugins.action import ActionBase
 
 from tandem.ansible.connection import Connection, Connections
 from tandem.ansible.conversation import Unreachable
+from tandem.ansible.fanout import AT_ONCE
 from tandem.ansible.inventory import DIRECTORY, RUNNER
 from tandem.ansible.loop import Loop
 from tandem.ansible.session import Json, Session
@@ -81,6 +82,12 @@ class Context:
             return {}
         found = {server: (self._hostvars.raw_get(server) or {}).get(RUNNER) for server in servers}
         return {server: runner for server, runner in found.items() if runner and runner != server}
+
+    def direct(self, servers: Collection[str]) -> list[Connection]:
+        """Return the ways to those servers that no runner is to reach, as many as are talked to at once, by name."""
+        runners = self.runners(servers)
+        own = [server for server in sorted(servers) if server not in runners]
+        return [self.connections.to(server) for server in own[:AT_ONCE]]
 
     @contextlib.contextmanager
     def store(self, *asked: Json) -> Iterator[Session]:

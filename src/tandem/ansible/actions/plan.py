@@ -13,7 +13,6 @@ from tandem.ansible.actions.context import CONFIGURATION_SERVER, Context
 from tandem.ansible.actions.drift_info import look
 from tandem.ansible.approval import approved, astray, keep, refuse_stale
 from tandem.ansible.connection import Connection
-from tandem.ansible.fanout import AT_ONCE
 from tandem.ansible.lines import opened
 from tandem.ansible.session import Session, acquiring, content
 from tandem.configuration import Configuration, compile_model
@@ -67,8 +66,7 @@ def _ways(context: Context, configuration: Configuration | None) -> list[Connect
     """
     others = {*(context.args.get("without") or []), *context.groups.get(CONFIGURATION_SERVER, [])}
     servers = context.limited_to.intersection(configuration.bundles if configuration else ()) - others
-    own = [server for server in sorted(servers) if not context.runners([server])]
-    return [context.connections.to(server) for server in own[:AT_ONCE]]
+    return context.direct(servers)
 
 
 def _compile(context: Context) -> Configuration:

@@ -14,7 +14,7 @@ from tandem.ansible.actions.context import CONFIGURATION_SERVER, Context, rememb
 from tandem.ansible.ahead import Ahead
 from tandem.ansible.availability import Guard
 from tandem.ansible.connection import Connection
-from tandem.ansible.fanout import AT_ONCE, FanOut, Job, Outcome, Tell, encode
+from tandem.ansible.fanout import FanOut, Job, Outcome, Tell, encode
 from tandem.ansible.reporting import Reporter
 from tandem.ansible.session import Session, content
 from tandem.ansible.sites.by_site import BySite
@@ -242,9 +242,10 @@ class Wave:
 def run(context: Context) -> Json:
     """Apply one wave (see plugins/modules/wave.py for what goes in and out)."""
     servers = sorted({step["server"] for step in context.args["steps"]}.intersection(context.limited_to))
-    own = [server for server in servers if not context.runners([server])]
-    ways = [context.connections.to(server) for server in own[:AT_ONCE]]
-    with contextlib.closing(Ahead(context.loop, ways)) as ahead, context.store(*_asked(context, servers)) as session:
+    with (
+        contextlib.closing(Ahead(context.loop, context.direct(servers))) as ahead,
+        context.store(*_asked(context, servers)) as session,
+    ):
         if context.check:
             return Wave(context, session, ahead).run()
         session.ask("renew", run=context.args["run"])
