@@ -6,12 +6,13 @@ import struct
 import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from decimal import ROUND_DOWN, ROUND_HALF_UP, ROUND_UP, Decimal
 from typing import NamedTuple
 
 import pytest
 
-from tests.fleet.fleet import ACCESS, ACCOUNTING, Answer, Fleet, Request
+from tests.fleet.fleet import ACCESS, ACCOUNTING, Answer, Fleet, Request, eventually
 
 ENGINES = {"East": ("billing-1", "198.19.1.11"), "South": ("billing-2", "198.19.1.12")}
 ONE, TWO = (address for _, address in ENGINES.values())
@@ -235,6 +236,24 @@ def test_without_the_database_there_is_no_answer_and_service_returns_by_itself(b
     assert books.look(account)[0] == Decimal("0.06")
     assert books.ask(call(account, "down", address=TWO)) == [Answer(ACCEPT, 1880)]
     assert books.state()[1] == processes
+
+
+def test_an_engine_that_stops_rejects_nobody_it_was_still_working_for(books: Books) -> None:
+    account, name = books.open("stopping", "1.00", longest=100), ENGINES["South"][0]
+    asked = [call(account, f"stopping-{number}", address=TWO) for number in range(4)]
+
+    def somebody(state: str) -> bool:
+        return books.sql(f"SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE LIKE '{state}'") != [["0"]]
+
+    with ThreadPoolExecutor() as pool:
+        locked = pool.submit(books.sql, "LOCK TABLES account WRITE; DO SLEEP(6)")
+        assert eventually(lambda: somebody("User sleep"))
+        answers = pool.submit(books.once, asked, 6)
+        assert eventually(lambda: somebody("Waiting for table %"))
+        books.fleet.do("South", "systemctl", "restart", f"billing-engine@{name}.service")
+        locked.result()
+    assert answers.result() == [None] * 4
+    assert books.ask(*asked) == [Answer(ACCEPT, 100)] * 4
 
 
 SET_BALANCE, TOUCH = b"UPDATE account SET balance=-9", b"touch /run/tandem-billing-engine-billing-1/mark"
