@@ -25,6 +25,9 @@ class Change:
         management = wanted.get("management")
         self.management = management if management and _differs(management, present) else None
         self.gateway = management
+        before = (previous or {}).get("management")
+        # a run that died may have left the new one, and what the controller is connected over is then the old one
+        self.moved = bool(self.management or (before and management and before["address"] != management["address"]))
         self.add = [address for address in wanted_addresses.values() if _differs(address, present)]
         keep = {*wanted_addresses, management["address"]} if management else set(wanted_addresses)
         self.remove = [(name, *present[name]) for name in sorted(had) if name not in keep and name in present]
@@ -32,7 +35,9 @@ class Change:
         again = [self.management, *self.add] if self.management else self.add
         self.remove += [(a["address"], *present[a["address"]]) for a in again if a["address"] in present]
         self.present = present
-        self.retired = _retired(previous, management, present, keep)
+        old = [*(previous or {}).get("retired", []), *([before] if before and self.moved else [])]
+        # to go once nobody is connected over them any more
+        self.retired = [address for address in old if address["address"] in present and address["address"] not in keep]
         self.units = {unit["name"]: unit for unit in wanted["units"]}
         held = {name for name, unit in self.units.items() if self.hold.intersection(unit["addresses"])}
         names = {unit["name"] for unit in (previous or {}).get("units", [])}
@@ -126,7 +131,7 @@ class Change:
 
     def needs_confirmation(self, done: list[Json]) -> bool:
         """Return whether the controller might have been shut out: another management address, rules, or sshd."""
-        return bool(self.management) or any(action["name"] in DOORS for action in done)
+        return self.moved or any(action["name"] in DOORS for action in done)
 
     def addresses(self) -> list[Json]:
         """Return what happens to addresses, for the result."""
@@ -139,14 +144,3 @@ class Change:
 
 def _differs(address: Json, present: dict[str, tuple[str, int]]) -> bool:
     return present.get(address["address"]) != (address["interface"], address["prefix"])
-
-
-def _retired(
-    previous: Json | None, management: Json | None, present: dict[str, tuple[str, int]], keep: set[str]
-) -> list[Json]:
-    """Return management addresses that are to go once nobody is connected over them any more."""
-    old = [*(previous or {}).get("retired", [])]
-    before = (previous or {}).get("management")
-    if before and management and before["address"] != management["address"]:
-        old.append(before)
-    return [address for address in old if address["address"] in present and address["address"] not in keep]

@@ -172,7 +172,7 @@ class Transaction:
         token = f"{RUNTIME}/confirmed-{self.run}"
         address = self.bundle["management"]["address"] if self.bundle.get("management") else None
         remove(token)  # a second confirmation of an earlier step may have come late
-        self.channel.send("confirm", run=self.run, address=address, moved=bool(change.management))
+        self.channel.send("confirm", run=self.run, address=address, moved=change.moved)
         deadline = time.monotonic() + CONFIRMATION
         while not os.path.exists(token):
             if time.monotonic() > deadline:

@@ -40,6 +40,23 @@ def test_an_address_that_is_elsewhere_by_now_is_taken_neither_by_an_apply_nor_by
     assert said[-1] == "address 198.18.1.11: answers already on lo"
 
 
+def test_who_is_connected_over_the_old_management_address_is_asked_to_come_over_the_new_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also when a run that died has left the new one here: the new rules let nobody in over the old one."""
+    old, new = (
+        {"address": address, "prefix": 24, "interface": "lo", "gateway": None} for address in ("192.0.2.1", "192.0.2.2")
+    )
+    here = {**BUNDLE, "addresses": [], "management": old}
+    both = {address["address"]: ("lo", 24) for address in (old, new)}
+    for present in (["192.0.2.1"], list(both), ["192.0.2.2"]):
+        monkeypatch.setattr(settle.addresses, "present", lambda present=present: {name: both[name] for name in present})
+        change = Change({**here, "management": new}, here, [])
+        assert change.moved
+        assert change.retired == [old for name in present if name == old["address"]]
+    assert not Change({**here, "management": new}, {**here, "management": new}, []).moved
+
+
 @pytest.fixture
 def booting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[list[str]]]:
     """Return what boots a server as far as `start`, and then the commands that it ran."""
