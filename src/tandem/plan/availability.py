@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -71,13 +72,17 @@ def _follow(places: dict[str, str | None], new: Json, step: Interrupted) -> None
                 del places[name]
 
 
-def batches(tree: Json) -> Mapping[str, int]:
-    """Return how many instances of each cluster of a resolved tree may be interrupted at once: never all of several."""
-    sizes: dict[str, int] = {}
+def batches(instances: Json, serving: Collection[str]) -> Mapping[str, int]:
+    """Return how many instances of each cluster may be interrupted at once: never all that serve, of several.
+
+    `instances` are those of the new resolved tree; `serving` names those that serve now. Where none does, as in a new
+    cluster, it is never all there are.
+    """
+    sizes = Counter(entry["cluster"] for entry in instances.values())
+    up = Counter(entry["cluster"] for name, entry in instances.items() if name in serving)
     allowed: dict[str, int] = {}
-    for entry in tree["instances"].values():
+    for entry in instances.values():
         cluster, batch = entry["cluster"], entry["batch"]
-        sizes[cluster] = sizes.get(cluster, 0) + 1
         if batch is not None:
             allowed[cluster] = min(batch, allowed.get(cluster, batch))
-    return {cluster: max(1, min(number, sizes[cluster] - 1)) for cluster, number in allowed.items()}
+    return {cluster: max(1, min(number, (up[cluster] or sizes[cluster]) - 1)) for cluster, number in allowed.items()}

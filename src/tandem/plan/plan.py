@@ -34,7 +34,8 @@ class Plan:
     """What changes in effect; everything in one order.
 
     `touched` are the servers whose bundle changes, `without` those that are away and left out: nothing is done on them.
-    The waves hold every other server, also those that are only compared.
+    The waves hold every other server, also those that are only compared. `absent` are those left out and those that the
+    new configuration does not have any more: what is on them stands in for nobody.
     `known` are all instances that are anywhere now or then, as the newest tree that has them describes them,
     and `now` those that are on servers at this moment, as far as that is known: a run died on the `doubtful` servers.
     """
@@ -52,6 +53,7 @@ class Plan:
     known: Json
     now: Json
     without: list[str]
+    absent: list[str]
     doubtful: list[str]
 
     @property
@@ -110,7 +112,7 @@ class Plan:
 
     def redundancy(self) -> list[list[Redundancy]]:
         """Return for each wave what it leaves of the clusters that it interrupts."""
-        old, new = there(self.now, self.without), there(self.new.tree()["instances"], self.without)
+        old, new = there(self.now, self.absent), there(self.new.tree()["instances"], self.absent)
         steps = [
             [Interrupted(step.server, frozenset(step.instances), self._held(step)) for step in wave.servers]
             for wave in self.waves
@@ -149,7 +151,7 @@ def make(
     addresses = address_changes(was, dict.fromkeys(new.bundles, new))
     known = _known(*(content for content in (on or {}).values() if content), *filter(None, (old, new)))
     now = _now(old, on or {})
-    serving = {**trees[1], "instances": there(trees[1]["instances"], without)}
+    absent = {*without, *(name for name in names if name not in new.bundles)}
     works = [
         replace(work, doubtful=work.server in doubtful)
         for work in _works(touched, units, addresses, (now, known), trees[1], servers)
@@ -164,11 +166,12 @@ def make(
         server_changes(*trees),
         [change for name in touched for change in files[name]],
         units,
-        waves(works, order, batches(serving)),
+        waves(works, order, batches(there(trees[1]["instances"], absent), there(now, {*absent, *doubtful}))),
         touched,
         known,
         now,
         sorted(without),
+        sorted(absent),
         sorted(doubtful),
     )
 

@@ -56,12 +56,15 @@ def test_an_address_that_is_held_does_not_serve_yet() -> None:
     assert [[each.keeps for each in wave] for wave in redundancy(old, new, waves)] == [[0], [0], []]
 
 
-def test_the_smallest_batch_counts_and_one_instance_is_always_left() -> None:
-    tree: Json = {"instances": {f"engine-{n}": {"cluster": "engines", "batch": 3} for n in range(3)}}
-    assert batches(tree) == {"engines": 2}
-    tree["instances"]["engine-1"]["batch"] = 1
-    assert batches(tree) == {"engines": 1}
-    tree["instances"] = {"engine-0": {"cluster": "engines", "batch": 3}}
-    assert batches(tree) == {"engines": 1}
-    tree["instances"] = {"engine-0": {"cluster": "engines", "batch": None}}
-    assert batches(tree) == {}
+def test_the_smallest_batch_counts_and_one_instance_that_serves_is_always_left() -> None:
+    tree: Json = {f"engine-{n}": {"cluster": "engines", "batch": 3} for n in range(3)}
+    assert batches(tree, tree) == {"engines": 2}
+    assert batches(tree, ()) == {"engines": 2}, "a new cluster"
+    assert batches(tree, ["engine-0", "engine-1"]) == {"engines": 1}, "one is still to come"
+    assert batches(tree, ["engine-0"]) == {"engines": 1}
+    tree["engine-1"]["batch"] = 1
+    assert batches(tree, tree) == {"engines": 1}
+    tree = {"engine-0": {"cluster": "engines", "batch": 3}}
+    assert batches(tree, tree) == {"engines": 1}
+    tree = {"engine-0": {"cluster": "engines", "batch": None}}
+    assert batches(tree, tree) == {}
