@@ -44,9 +44,10 @@ def remove(address: str, interface: str, prefix: int) -> None:
 
 def set_gateway(gateway: str, interface: str) -> None:
     """Make a gateway the default one, where it is not yet."""
+    route = ["default", "via", gateway, "dev", interface]
     shown = must(["ip", "-4", "route", "show", "default"], "default route")
-    if f"via {gateway} " not in shown:
-        must(["ip", "route", "replace", "default", "via", gateway, "dev", interface], "default route")
+    if route not in (line.split()[: len(route)] for line in shown.splitlines()):
+        must(["ip", "route", "replace", *route], "default route")
 
 
 def announce(address: str, interface: str) -> None:

@@ -1,6 +1,7 @@
 """Bring addresses and units of this server to what a bundle says: half of a transaction, and of its undoing."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from itertools import groupby
 
 from . import addresses, health, units
@@ -28,6 +29,8 @@ class Change:
         before = (previous or {}).get("management")
         # a run that died may have left the new one, and what the controller is connected over is then the old one
         self.moved = bool(self.management or (before and management and before["address"] != management["address"]))
+        # a gateway that does not answer shuts out everybody who is not in the network itself
+        self.rerouted = bool(before and management and before.get("gateway") != management.get("gateway"))
         self.add = [address for address in wanted_addresses.values() if _differs(address, present)]
         keep = {*wanted_addresses, management["address"]} if management else set(wanted_addresses)
         self.remove = [(name, *present[name]) for name in sorted(had) if name not in keep and name in present]
@@ -78,26 +81,26 @@ class Change:
         """Add what is missing; a new management address stands beside the old one.
 
         An address that answers on the network already, because another server has it, is never taken: with `must`
-        that raises Failure, otherwise the server goes without.
+        that raises Failure, otherwise the server goes without. The same holds for whatever else keeps it from one.
         """
         new = [self.management, *self.add] if self.management else self.add
         for address in new:
             tell("progress", step=f"adding address {address['address']}")
-            if not addresses.interface_exists(address["interface"]):
-                raise Failure(
-                    f"address {address['address']}", f"there is no interface {address['interface']} on this server"
-                )
-            try:
-                if address["address"] not in self.present:
-                    addresses.refuse_taken(address["address"], address["interface"])
-            except Failure as taken:
-                if must:
-                    raise
-                tell("progress", step=str(taken))
-            else:
-                addresses.add(address)
+            with _telling(None if must else tell):
+                self._take(address)
         if self.gateway and self.gateway.get("gateway"):
-            addresses.set_gateway(self.gateway["gateway"], self.gateway["interface"])
+            with _telling(None if must else tell):
+                addresses.set_gateway(self.gateway["gateway"], self.gateway["interface"])
+
+    def _take(self, address: Json) -> None:
+        """Add one address; raise Failure where another server has it, or there is no interface for it."""
+        if not addresses.interface_exists(address["interface"]):
+            raise Failure(
+                f"address {address['address']}", f"there is no interface {address['interface']} on this server"
+            )
+        if address["address"] not in self.present:
+            addresses.refuse_taken(address["address"], address["interface"])
+        addresses.add(address)
 
     def release_addresses(self, tell: Tell) -> None:
         """Remove what is wanted here no more."""
@@ -130,8 +133,8 @@ class Change:
         return done
 
     def needs_confirmation(self, done: list[Json]) -> bool:
-        """Return whether the controller might have been shut out: another management address, rules, or sshd."""
-        return self.moved or any(action["name"] in DOORS for action in done)
+        """Return whether the controller might be shut out: another management address, gateway, rules, or sshd."""
+        return self.moved or self.rerouted or any(action["name"] in DOORS for action in done)
 
     def addresses(self) -> list[Json]:
         """Return what happens to addresses, for the result."""
@@ -140,6 +143,17 @@ class Change:
             added.insert(0, {"address": self.management["address"], "action": "add"})
         gone = [address for address, *_ in self.remove] + [address["address"] for address in self.retired]
         return added + [{"address": address, "action": "remove"} for address in gone]
+
+
+@contextlib.contextmanager
+def _telling(tell: Tell | None) -> Iterator[None]:
+    """Tell what fails and go on; without somebody to tell, raise it."""
+    try:
+        yield
+    except (Failure, OSError) as error:
+        if tell is None:
+            raise
+        tell("progress", step=str(error))
 
 
 def _differs(address: Json, present: dict[str, tuple[str, int]]) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tandem_server import agent, boot, settle, wire
+from tandem_server import addresses, agent, boot, settle, wire
 from tandem_server.failure import Failure
 from tandem_server.settle import Change
 from tandem_server.state import State
@@ -55,6 +55,60 @@ def test_who_is_connected_over_the_old_management_address_is_asked_to_come_over_
         assert change.moved
         assert change.retired == [old for name in present if name == old["address"]]
     assert not Change({**here, "management": new}, {**here, "management": new}, []).moved
+
+
+def test_a_gateway_that_changes_has_to_be_confirmed_over_the_same_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = {"address": "192.0.2.1", "prefix": 24, "interface": "lo", "gateway": "192.0.2.254"}
+    here = {**BUNDLE, "addresses": [], "management": old}
+    monkeypatch.setattr(settle.addresses, "present", lambda: {"192.0.2.1": ("lo", 24)})
+    change = Change({**here, "management": {**old, "gateway": "192.0.2.245"}}, here, [])
+    assert change.needs_confirmation([])
+    assert not change.moved
+    assert not Change(here, here, []).needs_confirmation([])
+
+
+def test_an_undo_goes_on_without_an_address_that_cannot_be_had(
+    added: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = [{**ADDRESS, "address": f"198.18.1.{last}"} for last in (12, 13, 14)]
+    wanted[0]["interface"] = "gone0"
+    management = {"address": "192.0.2.1", "prefix": 24, "interface": "gone0", "gateway": "192.0.2.254"}
+
+    def asks(address: str, _interface: str) -> None:
+        if address == "198.18.1.13":
+            raise OSError(100, "Network is down")
+
+    def fails(*_: object) -> None:
+        raise Failure("default route", "Nexthop has invalid gateway")
+
+    monkeypatch.setattr(settle.addresses, "refuse_taken", asks)
+    monkeypatch.setattr(settle.addresses, "set_gateway", fails)
+    change = Change({**BUNDLE, "addresses": wanted, "management": management}, None, [])
+    said: list[str] = []
+    change.take_addresses(lambda _, step: said.append(step), must=False)
+    assert added == ["198.18.1.14"]
+    assert [step for step in said if not step.startswith("adding")] == [
+        "address 192.0.2.1: there is no interface gone0 on this server",
+        "address 198.18.1.12: there is no interface gone0 on this server",
+        "[Errno 100] Network is down",
+        "default route: Nexthop has invalid gateway",
+    ]
+    with pytest.raises(Failure, match="no interface gone0"):
+        change.take_addresses(lambda *_, **__: None, must=True)
+
+
+def test_a_gateway_on_another_interface_is_set_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[list[str]] = []
+
+    def must(argv: list[str], _what: str) -> str:
+        commands.append(argv)
+        return "default via 192.0.2.254 dev eth0 proto static \n"
+
+    monkeypatch.setattr(addresses, "must", must)
+    addresses.set_gateway("192.0.2.254", "eth0")
+    assert len(commands) == 1
+    addresses.set_gateway("192.0.2.254", "eth1")
+    assert commands[-1] == ["ip", "route", "replace", "default", "via", "192.0.2.254", "dev", "eth1"]
 
 
 @pytest.fixture
