@@ -115,9 +115,11 @@ class Agent:
 
     def come_to(self, should: Json | None) -> None:
         """Undo what an interrupted run has left, and come to a configuration, as the only one to change anything."""
-        if should is not None:
-            if self._pauses(should["number"]):
+        if should is not None and self._pauses(should["number"]):
+            if self.state.journal() is None:
                 return
+            should = None  # what a run has left is undone all the same
+        if should is not None:
             self.be_the_program_of(should)
         lease = self.ask("acquire")
         if held := lease.get("held"):
@@ -132,16 +134,19 @@ class Agent:
 
     def apply(self, should: Json | None, run: int, foreseen: list[str] | None = None) -> None:
         """Do it as one transaction, after undoing what another one left behind."""
+        failed = self._kept.get("failed")
         try:
             did = self._apply(should, run, foreseen)
         except (Failure, OSError) as error:
-            number = should["number"] if should else None
-            before = self._kept.get("failed") or {}
-            times = before["times"] + 1 if before.get("number") == number else 1
-            what = f"come to configuration {number}" if number else "undo what an interrupted run has left"
-            self._keep(f"could not {what}: {error}", {"number": number, "times": times, "at": time.time()})
+            what = "undo what an interrupted run has left"
+            if should is not None:
+                number = should["number"]
+                times = failed["times"] + 1 if failed and failed["number"] == number else 1
+                failed = {"number": number, "times": times, "at": time.time()}
+                what = f"come to configuration {number}"
+            self._keep(f"could not {what}: {error}", failed)
             raise
-        self._keep(did)
+        self._keep(did, None if should else failed)  # undoing alone ends no pause
 
     def _apply(self, should: Json | None, run: int, foreseen: list[str] | None) -> str:
         request = self._request(should, run, foreseen) if should else None
@@ -208,15 +213,17 @@ class Agent:
     # what a transaction tells, and asks for
 
     def send(self, event: str, **fields: Any) -> None:
-        """Hear one message of a transaction; raise Failure when another run has taken the lease meanwhile."""
+        """Hear one message of a transaction."""
         if event == "need":
             self._needed = fields["digests"]
         elif event == "confirm":
             self._confirm(fields["run"])
         else:
             print(fields.get("step", event), flush=True)
+
+    def refuse_taken_over(self) -> None:
+        """Raise Failure when another run has taken the lease meanwhile."""
         if self._renewal and self._renewal.lost():
-            self._renewal = None  # undoing goes on without it
             raise Failure("lease", "another run has taken it over")
 
     def receive(self) -> Json:

@@ -17,6 +17,9 @@ class Listener(Protocol):
     def receive(self) -> Json | None:
         """Return the next message; None when there is nobody."""
 
+    def refuse_taken_over(self) -> None:
+        """Raise Failure where another run has taken over; who undoes does not ask."""
+
 
 class Channel:
     """Standard input and output as messages.
@@ -45,6 +48,9 @@ class Channel:
         """Return the next message, or None when the controller is gone."""
         line = self._input.readline()
         return self.parse(line) if line.endswith(b"\n") else None
+
+    def refuse_taken_over(self) -> None:
+        """Do nothing: the controller sees to its lease itself."""
 
     @staticmethod
     def parse(line: bytes) -> Json:

@@ -120,6 +120,7 @@ class Transaction:
     def _enter(self, state: str) -> None:
         """Note durably how far the transaction is, unless a newer run has taken over."""
         self.state.refuse_older(self.run)
+        self.channel.refuse_taken_over()
         self._journal["state"] = state
         self.state.write_journal(self._journal)
 
@@ -147,8 +148,13 @@ class Transaction:
         if answer["refused"]:
             raise Failure("availability", answer["refused"])
 
+    def _tell(self, event: str, **fields: object) -> None:
+        """Tell of the next step, unless a newer run has taken over."""
+        self.channel.refuse_taken_over()
+        self.channel.send(event, **fields)
+
     def _carry_out(self, operations: list[Json], change: Change) -> None:
-        tell = self.channel.send
+        tell = self._tell
         self._enter("placing")
         stopped = change.stop_units(tell)
         self.files.place(operations)
@@ -276,7 +282,8 @@ def undo(state: State, channel: Listener, over: str | None = None) -> Json | Non
                 channel.send("progress", step=str(failure))
         change.release_addresses(channel.send)
         if left := change.retire(spare=over):
-            state.commit({**previous, "retired": left})
+            waiting = [address for address in previous.get("retired", []) if address not in left]
+            state.commit({**previous, "retired": waiting + left})
     state.end_journal()
     return journal
 

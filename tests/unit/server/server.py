@@ -31,6 +31,9 @@ class Alone:
     def receive(self) -> None:
         return None
 
+    def refuse_taken_over(self) -> None:
+        pass
+
 
 def bundle(wanted: Mapping[str, tuple[str, str]]) -> Json:
     """Return a bundle of files {path: (mode, content)} and links {path: ("link", target)}, with nothing that runs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from tandem_server import addresses, agent, boot, settle, wire
 from tandem_server.failure import Failure
 from tandem_server.settle import Change
 from tandem_server.state import State
+from tandem_server.transaction import Transaction, undo
+
+from tests.unit.server import server
 
 ADDRESS = {"address": "198.18.1.11", "prefix": 24, "interface": "lo"}
 BUNDLE: dict[str, Any] = {"addresses": [ADDRESS], "units": [], "files": [], "management": None}
@@ -197,3 +201,89 @@ def test_what_failed_is_tried_again_later_and_later(tmp_path: Path, monkeypatch:
     assert agent.Agent(State(str(tmp_path)))._kept["did"] == (
         "could not come to configuration 8: web@web-1.service: not healthy"
     )
+
+
+@pytest.fixture
+def one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> agent.Agent:
+    """Return the agent of a server that is a directory."""
+    server.is_only_files(monkeypatch)
+    monkeypatch.setattr(agent, "SETTINGS", str(tmp_path / "agent.json"))
+    monkeypatch.setattr(agent, "KEPT", str(tmp_path / "kept.json"))
+    monkeypatch.setattr(agent.Agent, "ask_what", lambda _: None)
+    state = State(str(tmp_path))
+    state.prepare()
+    return agent.Agent(state)
+
+
+class Lost:
+    """The renewal of a lease that another run has taken over by the time that a file exists, or is written."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def lost(self) -> bool:
+        return self._path.exists()
+
+
+@pytest.mark.parametrize("noticed", ["etc/.tandem-0.new", "etc/a.conf", "absent"])
+def test_who_has_lost_the_lease_stops_and_puts_everything_back(
+    one: agent.Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noticed: str
+) -> None:
+    """Also where that is noticed only while everything is being put back, after another failure."""
+
+    def fails(*_: object) -> None:
+        (tmp_path / "absent").touch()
+        raise Failure("web@web-1.service", "not healthy")
+
+    monkeypatch.setattr(one, "_renewal", Lost(tmp_path / noticed))
+    monkeypatch.setattr(Change, "settle_units", fails)
+    wanted = server.bundle({"/etc/a.conf": ("0644", "")})
+    request = {"bundle": wanted, "run": 2, "number": 2, "blobs": {server.sha256(""): ""}}
+    (tmp_path / "etc").mkdir()
+    with pytest.raises(Failure, match="not healthy" if noticed == "absent" else "another run has taken it over"):
+        Transaction(request, one.state, one).apply()
+    assert one.state.journal() is None
+    assert list((tmp_path / "etc").iterdir()) == []
+
+
+def test_what_a_run_has_left_is_undone_also_while_the_agent_pauses(
+    one: agent.Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And where that fails, it is said again and again, and ends no pause."""
+    asked: list[str] = []
+    done: list[object] = []
+
+    def ask(what: str, **_: object) -> dict[str, Any]:
+        asked.append(what)
+        return {"run": 3}
+
+    def fails(should: object, *_: object) -> str:
+        done.append(should)
+        raise Failure("nftables.service", "stop failed")
+
+    monkeypatch.setattr(one, "ask", ask)
+    monkeypatch.setattr(one, "_apply", fails)
+    monkeypatch.setattr(agent, "Renewal", lambda _: contextlib.nullcontext())
+    with pytest.raises(Failure):
+        one.apply({"number": 8}, 1)
+    one.come_to({"number": 8})
+    assert asked == []
+    one.state.write_journal({"run": 2, "state": "settling"})
+    for _ in range(2):
+        with pytest.raises(Failure):
+            one.come_to({"number": 8})
+    assert done[1:] == [None, None]
+    assert one._kept["did"].startswith("could not undo what an interrupted run has left: nftables.service")
+    assert one._pauses(8)
+
+
+def test_an_undo_forgets_no_address_that_waits_to_go(one: agent.Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = ({"address": f"192.0.2.{last}", "prefix": 24, "interface": "lo", "gateway": None} for last in (1, 2))
+    waiting = {**old, "address": "192.0.2.9"}
+    here = {**BUNDLE, "addresses": [], "management": old, "number": 1, "retired": [waiting], "hold": []}
+    one.state.commit(here)
+    monkeypatch.setattr(settle.addresses, "present", lambda: {f"192.0.2.{last}": ("lo", 24) for last in (1, 2, 9)})
+    journal = {"run": 2, "state": "settling", "operations": [], "made": [], "foreign": []}
+    one.state.write_journal({**journal, "bundle": {**BUNDLE, "addresses": [], "management": new}})
+    undo(one.state, one, over="192.0.2.2")
+    assert (one.state.manifest() or {})["retired"] == [waiting, new]
