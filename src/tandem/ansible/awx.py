@@ -65,22 +65,29 @@ def _template(project: Path, path: Path) -> tuple[Json, list[Json]]:
 
 
 def variables(project: Path, path: Path) -> dict[str, Json]:
-    """Return the variables that a playbook takes, each with the option of a module that it is given to."""
+    """Return the variables that a playbook takes, each with the option of a module that it is given to.
+
+    The default is the one that the playbook gives.
+    """
     found: dict[str, Json] = {}
     for task in _tasks(path):
         for module in (name for name in task if name.startswith(COLLECTION)):
             options = _options(project / "plugins" / "modules" / f"{module.removeprefix(COLLECTION)}.py")
             for option, value in (task[module] or {}).items():
-                for name in _names(str(value)):
-                    found.setdefault(name, options[option])
+                for name, default in _names(str(value)).items():
+                    found.setdefault(name, options[option] | default)
     return found
 
 
-def _names(template: str) -> list[str]:
-    """Return the variables that a template is given from outside."""
+def _names(template: str) -> dict[str, Json]:
+    """Return the variables that a template is given from outside, each with its default: {} or {default: value}."""
     parsed = Environment(autoescape=True).parse(template)  # only looked at
     names = [node.name for node in parsed.find_all(nodes.Name)]
-    return [name for name in names if not name.startswith(PRIVATE) and name != "omit"]
+    found: dict[str, Json] = {name: {} for name in names if not name.startswith(PRIVATE) and name != "omit"}
+    for use in parsed.find_all(nodes.Filter):
+        if use.name == "default" and isinstance(use.node, nodes.Name) and isinstance(use.args[0], nodes.Const):
+            found[use.node.name] = {"default": use.args[0].value}
+    return found
 
 
 def _tasks(path: Path) -> Iterator[Json]:
@@ -114,5 +121,9 @@ def _question(name: str, option: Json, *, required: bool) -> Json:
         "question_description": MARKUP.sub(r"\1", sentences),
         "required": required,
         "type": TYPES.get(option["type"], "text"),
-        **({"choices": ["false", "true"], "default": "false"} if option["type"] == "bool" else {}),
+        **(
+            {"choices": ["false", "true"], "default": str(option["default"]).lower()}
+            if option["type"] == "bool"
+            else {}
+        ),
     }

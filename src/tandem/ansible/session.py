@@ -249,7 +249,7 @@ class Session:
                 since = time.strftime("%H:%M:%S", time.localtime(held["since"]))
                 raise Failed(
                     f"run {held['run']} of {held['holder']} has been changing this installation since {since}; "
-                    "wait until it has ended, or take over with --take-over"
+                    "wait until it has ended, or take over with --take-over of apply or rollback"
                 )
             time.sleep(1)
 

@@ -19,6 +19,7 @@ from tandem.cli._playbook import by_site_option, play, server_options, without_o
 @click.option("--check", is_flag=True, help="Change nothing; tell what would change.")
 @click.option("--diff", is_flag=True, help="Show the differences inside files too.")
 @click.option("-m", "--comment", metavar="TEXT", help="Why, for the history.")
+@click.option("--take-over", is_flag=True, help="Take the lease from another run that is still at work.")
 @json_option
 def command(  # noqa: PLR0913
     number: int,
@@ -31,13 +32,16 @@ def command(  # noqa: PLR0913
     by_site: bool,
     check: bool,
     diff: bool,
+    take_over: bool,
     as_json: bool,
 ) -> None:
     """Apply the stored configuration NUMBER; the source in git stays as it is."""
+    variables = {"number": number, "comment": comment, "without": [*without]}
+    variables |= {"take_over": take_over or None, "by_site": by_site or None}
     play(
         "rollback",
         inventory,
-        {"number": number, "comment": comment, "without": [*without], "by_site": by_site or None},
+        variables,
         vault_password_file=vault_password_file,
         limit=limit,
         check=check,
