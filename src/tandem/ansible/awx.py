@@ -85,8 +85,9 @@ def _names(template: str) -> dict[str, Json]:
     names = [node.name for node in parsed.find_all(nodes.Name)]
     found: dict[str, Json] = {name: {} for name in names if not name.startswith(PRIVATE) and name != "omit"}
     for use in parsed.find_all(nodes.Filter):
-        if use.name == "default" and isinstance(use.node, nodes.Name) and isinstance(use.args[0], nodes.Const):
-            found[use.node.name] = {"default": use.args[0].value}
+        name = use.node.name if isinstance(use.node, nodes.Name) else ""
+        if use.name == "default" and name in found and isinstance(use.args[0], nodes.Const):
+            found[name] = {"default": use.args[0].value}
     return found
 
 
@@ -115,15 +116,12 @@ def _question(name: str, option: Json, *, required: bool) -> Json:
     """Return a variable as a question of a survey."""
     description = option["description"]
     sentences = description if isinstance(description, str) else " ".join(description)
+    choices = {"choices": ["false", "true"], "default": str(option.get("default", False)).lower()}
     return {
         "variable": name,
         "question_name": name.replace("_", " ").capitalize(),
         "question_description": MARKUP.sub(r"\1", sentences),
         "required": required,
         "type": TYPES.get(option["type"], "text"),
-        **(
-            {"choices": ["false", "true"], "default": str(option["default"]).lower()}
-            if option["type"] == "bool"
-            else {}
-        ),
+        **(choices if option["type"] == "bool" else {}),
     }
