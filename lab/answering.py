@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 from lab import namespaces
 from lab.errors import LabError
@@ -40,12 +41,16 @@ def wait(lab: str, addresses: Mapping[str, str], timeout: float, trouble: Callab
                 return f"{name}: {why}"
             if time.monotonic() > end:
                 return f"{name}: sshd does not answer at {addresses[name]} (waited {timeout:g} s)"
-            time.sleep(0.05)
+            if given_up.wait(0.05):
+                break
         return None
 
-    end = time.monotonic() + timeout
+    end, given_up = time.monotonic() + timeout, Event()
     with _in_controller(lab, len(addresses)) as pool:
-        troubles = [line for line in pool.map(one, addresses) if line]
+        try:
+            troubles = [line for line in pool.map(one, addresses) if line]
+        finally:
+            given_up.set()  # else who interrupts this would wait for the threads
     if troubles:
         raise LabError("\n".join(troubles))
 

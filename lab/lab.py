@@ -160,17 +160,17 @@ class Lab:
             time.sleep(0.02)
 
     def _shut_down(self) -> None:
-        def one(server: Server) -> None:
-            with contextlib.suppress(LabError):  # what does not shut down is cut right after
-                server.off(timeout=30)
-
         try:
             servers = self.servers.values()
         except LabError as error:
             self.say(f"{error}; so the servers are cut, not shut down")
-        else:
-            with ThreadPoolExecutor(max(1, len(servers))) as pool:
-                list(pool.map(one, servers))
+            return
+        for server in servers:
+            with contextlib.suppress(LabError):  # what does not shut down is cut right after
+                server.press()
+        end = time.monotonic() + 30
+        while time.monotonic() < end and any(server.state() == "on" for server in servers):
+            time.sleep(0.02)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -191,9 +191,10 @@ class Lab:
         answering.wait(self.name, addresses, timeout, lambda name: self.servers[name].why_silent())
 
     def on(self, name: str) -> None:
-        """Boot a server that is off; does not wait for it."""
+        """Boot a server that is off, with the disk it has; does not wait for it."""
         self.must_be_up()
-        self.server(name).on(cache.base(self.say))
+        server = self.server(name)
+        server.on(server.base() or cache.base(self.say))
 
     def off(self, name: str, timeout: float = 60) -> None:
         """Shut a server down, as its power button does, and wait for it."""

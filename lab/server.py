@@ -18,7 +18,7 @@ from typing import Any
 from lab import disk, namespaces, network, topology
 from lab.cgroups import Group
 from lab.errors import LabError
-from lab.paths import LabPaths, ServerPaths
+from lab.paths import CACHE, LabPaths, ServerPaths
 from lab.run import run
 
 WRAPPER = Path(__file__).with_name("wrapper.py")
@@ -73,6 +73,11 @@ class Server:
     def disk_is_outdated(self, base: Path) -> bool:
         """Tell whether the server has a disk, and it was made on another base root."""
         return self.paths.base.exists() and self.paths.base.read_text() != base.name
+
+    def base(self) -> Path | None:
+        """Return the base root that the server's disk was made on, if both are there."""
+        base = CACHE / self.paths.base.read_text() if self.paths.base.exists() else None
+        return base if base and base.is_dir() else None
 
     def on(self, base: Path) -> bool:
         """Boot the server unless it has power; tell whether it was booted. Does not wait for sshd."""
@@ -141,12 +146,16 @@ class Server:
 
         Raises LabError when it hangs, or has not shut down after `timeout` seconds.
         """
+        self.press()
+        self._until(lambda: not self.has_power(), timeout, "does not shut down; see its console, or cut its power")
+
+    def press(self) -> None:
+        """Press the power button, and do not wait; raise LabError when the server hangs."""
         if self.state() == "off":
             return
         self.running("shut down")
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._machine(), signal.SIGTERM)
-        self._until(lambda: not self.has_power(), timeout, "does not shut down; see its console, or cut its power")
 
     def cut(self) -> None:
         """Take the power away: everything on the server dies at once."""
