@@ -16,7 +16,7 @@ SOCKETS = {
     "South": {"tcp://198.19.1.53:53", "udp://198.19.1.53:53", "udp://198.19.1.12:1812"},
     "West": {"tcp://198.19.1.31:80", "tcp://198.19.1.32:8080"},
 }
-testinfra_hosts = [f"ssh://{name}?ssh_config=/var/lib/tandem-lab/test-molecule/ssh_config&sudo=true" for name in UNITS]
+testinfra_hosts = [f"ssh://{name}?ssh_config=/var/lib/tandem-lab/molecule/ssh_config&sudo=true" for name in UNITS]
 OF_EVERY_SERVER = {"nftables", "ssh", "tandem-sysctl", "tandem-time", "tandem-log"}
 
 
