@@ -48,7 +48,8 @@ class Matrix:
         while not self._waiting.empty():
             self._waiting.get()
         for thread in self._threads:
-            thread.join()
+            if thread.is_alive():  # not where bringing a lab up failed
+                thread.join()
         for fleet in self.fleets:
             fleet.lab.down(purge=True)
 

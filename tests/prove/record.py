@@ -21,7 +21,7 @@ every server was wholly on the old or wholly on the new configuration (the numbe
 is a server whose program was killed, before the next run undid that), and the next apply brought all servers to
 what was wanted, by itself. A server is on a configuration when all files and links, their modes and owners, the
 addresses, the units that run and the files these started with are the configuration's, and nothing else of Tandem
-is there.
+is there. *Too late* means: the apply had ended before the fault came, which proves nothing.
 """
 
 
@@ -43,7 +43,7 @@ class Record:
         began = time.monotonic()
         try:
             yield found
-            found["proven"] += not found["proven"]
+            found["proven"] += not (found["proven"] or found["late"])
         except BaseException as error:
             found = Counter(failed=1)
             reason = next(iter(str(error).splitlines()), type(error).__name__)
@@ -63,7 +63,7 @@ class Record:
             f"**{total['failed']} of {total['failed'] + total['proven']} FAILED**"
             if self.failures
             else f"all {total['proven']} held"
-        )
+        ) + (f", besides {total['late']} too late" if total["late"] else "")
         facts = {
             "Commit": _git("describe", "--always", "--dirty=, with changes", "--abbrev=12", "--exclude=*"),
             "Date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
@@ -90,6 +90,7 @@ def _cell(count: Counter[str] | None) -> str:
         return ""
     parts = [f"{count['proven']} held"] if count["proven"] else []
     parts += [f"**{count['failed']} failed**"] if count["failed"] else []
+    parts += [f"{count['late']} too late"] if count["late"] else []
     stood = [f"{count[name]} {name}" for name in ("old", "new", "half") if count[name]]
     return ", ".join(parts) + (f" ({', '.join(stood)})" if stood else "")
 

@@ -19,6 +19,9 @@ TABLE = "From the controller to the servers"
 def test_fault(scenario: Scenario, matrix: Matrix, record: Record) -> None:
     with record.proving(TABLE, scenario.row, scenario.fault, f"seed {SEED}, {scenario}") as found:
         outcome = matrix.outcomes[scenario].result()
+        if outcome.late:
+            found["late"] = 1
+            return
         found.update({"half" if stood == "journal" else stood: 1 for stood in [outcome.stood[scenario.server]]})
 
 
