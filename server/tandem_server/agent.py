@@ -48,9 +48,9 @@ def turn() -> None:
         agent.come_to(should)
 
 
-def at_boot() -> None:
+def at_boot(state: State) -> None:
     """Come to what this server should be on before it has any service address, if that is to be had quickly."""
-    agent = Agent(State())
+    agent = Agent(state)
     if not agent.enabled:
         return
     should = agent.ask_what(BOOT_PATIENCE)

@@ -46,7 +46,7 @@ def start() -> None:
     state = State()
     if state.manifest() is None:
         return
-    _ask_what()
+    _ask_what(state)
     manifest = state.manifest() or {}
     deadline = time.monotonic() + INTERFACE_WAIT
     present = addresses.present()
@@ -58,11 +58,13 @@ def start() -> None:
         raise Failure("tandem.target", output.strip())
 
 
-def _ask_what() -> None:
+def _ask_what(state: State) -> None:
+    """Come to what this server should be on by now, as the only one to change it until it has started."""
     try:
+        state.lock(lambda: print("waiting for a run that is at work here", file=sys.stderr))
         from . import agent  # noqa: PLC0415  only when there is somebody to ask
 
-        agent.at_boot()
+        agent.at_boot(state)
     except Exception as error:  # noqa: BLE001  whatever it is, it must not keep this server from starting
         print(f"starting as it was: {error!r}", file=sys.stderr)
 

@@ -11,7 +11,7 @@ from .failure import Failure
 
 DIRECTORY = "/var/lib/tandem"
 RUNTIME = "/run/tandem"
-LOCK_WAIT = 120.0  # seconds; longer than any step of a transaction takes
+LOCK_WAIT = 120.0  # seconds; longer than most steps take, but a unit may need many minutes to start
 
 
 class State:
@@ -79,20 +79,28 @@ class State:
             )
 
     def lock(self, waiting: Callable[[], None]) -> None:
-        """Take the server's lock; it ends with the process. Call `waiting` once if another run still holds it."""
-        self._lock = os.open(self.directory + "/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Take the server's lock, where it is not held here already; it ends with the process.
+
+        Call `waiting` once if another run still holds it.
+        """
+        if self._lock is not None:
+            return
+        lock = os.open(self.directory + "/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         deadline = time.monotonic() + LOCK_WAIT
         told = False
         while True:
             try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._lock = lock
                 return
             except BlockingIOError:
                 if not told:
                     waiting()
                     told = True
             if time.monotonic() > deadline:
-                raise Failure(
-                    "lock", f"another run has been at work on this server for {LOCK_WAIT:g} s; look at it and try again"
+                os.close(lock)
+                message = (
+                    f"another run is in a step that takes longer than {LOCK_WAIT:g} s; it stops by itself after it"
                 )
+                raise Failure("lock", f"{message}: run again then")
             time.sleep(0.1)

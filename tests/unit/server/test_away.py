@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tandem_server import addresses, agent, boot, settle, wire
+from tandem_server import addresses, agent, boot, settle, state, wire
 from tandem_server.failure import Failure
 from tandem_server.settle import Change
 from tandem_server.state import State
@@ -118,17 +119,16 @@ def test_a_gateway_on_another_interface_is_set_anew(monkeypatch: pytest.MonkeyPa
 @pytest.fixture
 def booting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[list[str]]]:
     """Return what boots a server as far as `start`, and then the commands that it ran."""
-    state = State(str(tmp_path))
-    state.prepare()
-    state.commit({**BUNDLE, "addresses": [], "number": 1})
+    here = State(str(tmp_path))
+    here.prepare()
+    here.commit({**BUNDLE, "addresses": [], "number": 1})
     commands: list[list[str]] = []
 
     def run(argv: list[str]) -> tuple[int, str]:
         commands.append(argv)
         return 0, ""
 
-    monkeypatch.setattr(boot, "State", lambda: state)
-    monkeypatch.setattr(agent, "State", lambda: state)
+    monkeypatch.setattr(boot, "State", lambda: here)
     monkeypatch.setattr(boot.addresses, "present", dict)
     monkeypatch.setattr(boot, "run", run)
     monkeypatch.setattr(wire, "IDENTITY", str(tmp_path / "identity.pem"))
@@ -169,11 +169,49 @@ def test_a_server_starts_whatever_its_agent_lacks(
 def test_a_server_starts_whatever_goes_wrong_in_its_agent(
     booting: Callable[[], list[list[str]]], monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    def fails() -> None:
+    def fails(_state: State) -> None:
         raise error
 
     monkeypatch.setattr(agent, "at_boot", fails)
     assert booting() == STARTED
+
+
+def test_a_server_starts_on_what_a_run_brings_meanwhile(
+    booting: Callable[[], list[list[str]]], added: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes the lock first, and is not locked out by itself."""
+    run = State(str(tmp_path))
+    run.lock(lambda: None)
+    asked: list[State] = []
+
+    def commits(_seconds: float) -> None:
+        run.commit({**BUNDLE, "number": 2})
+        os.close(run._lock or -1)
+
+    def at_boot(here: State) -> None:
+        here.lock(lambda: None)
+        asked.append(here)
+
+    monkeypatch.setattr(boot.addresses, "refuse_taken", lambda *_: None)
+    monkeypatch.setattr(state.time, "sleep", commits)
+    monkeypatch.setattr(agent, "at_boot", at_boot)
+    assert booting() == STARTED
+    assert added == ["198.18.1.11"]
+    assert asked
+
+
+def test_a_server_starts_as_it_was_when_a_run_does_not_end(
+    booting: Callable[[], list[list[str]]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = State(str(tmp_path))
+    run.lock(lambda: None)
+    monkeypatch.setattr(state, "LOCK_WAIT", 0.0)
+    assert booting() == STARTED
+    assert "starting as it was: Failure('lock: another run is in a step" in capsys.readouterr().err
+    os.close(run._lock or -1)
 
 
 def test_what_failed_is_tried_again_later_and_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,9 +248,9 @@ def one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> agent.Agent:
     monkeypatch.setattr(agent, "SETTINGS", str(tmp_path / "agent.json"))
     monkeypatch.setattr(agent, "KEPT", str(tmp_path / "kept.json"))
     monkeypatch.setattr(agent.Agent, "ask_what", lambda _: None)
-    state = State(str(tmp_path))
-    state.prepare()
-    return agent.Agent(state)
+    here = State(str(tmp_path))
+    here.prepare()
+    return agent.Agent(here)
 
 
 class Lost:
