@@ -100,15 +100,3 @@ def test_declared_files_are_there_and_no_others(role: Path) -> None:
     sources = {name.removesuffix(".j2") for name in templates} | copies
     assert declared - sources == set(), "declared, and nothing to make it from"
     assert sources - declared == set(), "never installed: not declared in meta/application.yml"
-
-
-@each_role
-def test_defaults_and_argument_specs_agree(role: Path) -> None:
-    defaults = load(role / "defaults/main.yml") or {} if (role / "defaults/main.yml").is_file() else {}
-    specified: dict[str, Any] = {}
-    for entry in (load(role / "meta/argument_specs.yml").get("argument_specs") or {}).values():
-        specified |= entry.get("options") or {}
-    assert {name for name in defaults if not name.startswith("__")} <= specified.keys()
-    assert {n: it["default"] for n, it in specified.items() if "default" in it and n in defaults} == {
-        n: value for n, value in defaults.items() if "default" in specified.get(n, {})
-    }

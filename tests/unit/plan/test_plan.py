@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -15,6 +18,20 @@ from tests.sample.project import PASSWORD, Project
 ENGINE_2 = "inventories/sample/options/suite/engines/engine-2.yml"
 OPTIONS = "inventories/sample/options/installation.yml"
 INSTALLATION = "inventories/sample/installation.yml"
+
+# in another process, with another order of hashes
+PLAN = """
+import json, sys
+from pathlib import Path
+from tandem.plan import make
+from tests.sample.project import Project
+project = Project.__new__(Project)
+old, new, project.roles, project.password_file = (Path(path) for path in sys.argv[1:])
+compiled = []
+for project.inventory in (old, new):
+    compiled.append(project.compile())
+print(json.dumps(make(*compiled).to_json()))
+"""
 
 
 def files(old: Configuration, new: Configuration) -> list[tuple[str, str, str]]:
@@ -295,10 +312,16 @@ def test_an_address_that_a_removed_server_still_has_is_warned_of(project: Projec
 
 
 def test_the_json_of_a_plan_is_the_same_every_time(project: Project) -> None:
-    old = project.compile()
+    old = shutil.copytree(project.inventory, project.directory / "old")
     project.edit(INSTALLATION, "engine-1: {server: Alpha,", "engine-1: {server: Gamma,")
-    new = project.compile()
-    assert json.dumps(make(old, new).to_json()) == json.dumps(make(old, new).to_json())
+    argv = [sys.executable, "-c", PLAN, old, project.inventory, project.roles, project.password_file]
+    surroundings = {**project.environment, "PYTHONPATH": ":".join(sys.path)}
+    first, second = (
+        subprocess.run(argv, env={**surroundings, "PYTHONHASHSEED": seed}, capture_output=True, check=True).stdout
+        for seed in ("1", "2")
+    )
+    assert b'"engine-1"' in first
+    assert first == second
 
 
 def test_nobody_waits_for_a_server_that_is_left_out(project: Project) -> None:
