@@ -23,7 +23,7 @@ endif
 # A new lock gets a new environment, and so does a checkout that has moved: programs in it name its folder.
 STAMP := .venv/made-from-$(shell cat requirements.lock <(pwd) | sha256sum | cut -c1-16)
 
-LAB_PACKAGES := freeradius-utils iproute2 mmdebstrap netcat-openbsd nftables openssh-client sshpass systemd-container
+LAB_PACKAGES := iproute2 mmdebstrap netcat-openbsd nftables openssh-client sshpass systemd-container
 BENCH_PACKAGES := rsync util-linux
 
 # Says where the interpreter itself is, which an environment (such as the one about to be replaced) only links to.
@@ -32,7 +32,7 @@ export FIND_PYTHON := import os, sys; sys.version_info >= (3, 11) or sys.exit(1)
 # Tests on servers mostly wait, so two processes of them, with labs of their own, are sooner done than one.
 SIDE_BY_SIDE := -n 2 --dist loadfile
 
-PYTHON_FOLDERS := $(wildcard src lab server bench plugins filter_plugins tests molecule)
+PYTHON_FOLDERS := $(wildcard src lab server bench plugins tests molecule)
 
 # $(call install,PACKAGE…): installs by apt what is missing, or says in one message what cannot be.
 define install

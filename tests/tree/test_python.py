@@ -14,7 +14,7 @@ OURS = {"tandem", "tandem_server", "lab", "bench", "tests"}
 # the name to import is not always the name to install
 IMPORTED_AS = {"ansible-core": "ansible", "pyyaml": "yaml", "pytest-testinfra": "testinfra"}
 
-CODE = files("src", "lab", "server", "plugins", "filter_plugins", suffix=".py")
+CODE = files("src", "lab", "server", "plugins", suffix=".py")
 SERVER = files("server", suffix=".py")
 TESTS = files("tests", "molecule", "roles", suffix=".py")
 

@@ -12,9 +12,9 @@ HEAD = """# Options
 
 This page is made from the declarations in `roles/*/meta/options.yml` by `make docs`; change them, not it.
 
-Every option can be set on four levels (installation, suite, cluster, instance); the lowest that sets it wins, otherwise
-the default holds. Where the text says *by environment*, an environment can have a value of its own. A list or map that
-*adds up* holds what every level contributes.
+An option can be set on four levels (installation, suite, cluster, instance), those of `server` on the first alone; the
+lowest that sets it wins, otherwise the default holds. Where the text says *by environment*, an environment can have a
+value of its own. A list or map that *adds up* holds what every level contributes.
 """
 
 
