@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fleet.fleet import Fleet, eventually
+from tests.e2e.conftest import Busy
+from tests.fleet.fleet import Fleet, eventually, family
 from tests.fleet.traces import all_traces
 
 pytestmark = pytest.mark.lab
@@ -15,8 +16,6 @@ pytestmark = pytest.mark.lab
 WEB_1 = "options/web_suite/web/web-1.yml"
 BILLING = "options/cluster_suite/billing.yml"
 BILLING_2 = "options/cluster_suite/billing/billing-2.yml"
-OVERRIDE = "/run/systemd/system/billing-engine@billing-2.service.d"
-GATE = "/run/test-gate"
 STORE = "/var/lib/tandem/store"
 
 
@@ -126,19 +125,12 @@ def test_limit_leaves_a_true_account(small: Fleet) -> None:
     assert history(small)["pending"] == {}
 
 
-def test_a_run_that_dies_in_a_wave_leaves_its_servers_in_doubt(small: Fleet) -> None:
+def test_a_run_that_dies_in_a_wave_leaves_its_servers_in_doubt(small: Fleet, busy: Busy) -> None:
     """South may be on either: the account says so, and the next apply makes sure."""
-    slow = f"[Service]\nExecStartPre=/bin/sh -c 'until test -e {GATE}; do sleep 0.1; done'\n"
-    override = f"mkdir -p {OVERRIDE}; cat > {OVERRIDE}/test.conf; systemctl daemon-reload"
-    small.do("South", "sh", "-ec", override, stdin=slow)
-    small.write(BILLING_2, "billing_engine:\n  log:\n    accepted: true\n")
     before = small.active()
-    run = small.start("apply")
-    assert eventually(lambda: small.lab.exec("South", ["pgrep", "-f", f"until test -e {GATE}"]).returncode == 0)
-    for process in family(run.pid):
+    for process in family(busy.run.pid):
         os.kill(process, signal.SIGKILL)
-    run.communicate()
-    small.do("South", "sh", "-ec", f"touch {GATE}; rm -r {OVERRIDE}; systemctl daemon-reload")
+    busy.go()
     journal = ["test", "-e", "/var/lib/tandem/journal.json"]
     assert eventually(lambda: small.lab.exec("South", journal).returncode != 0)
     told = history(small)
@@ -151,16 +143,9 @@ def test_a_run_that_dies_in_a_wave_leaves_its_servers_in_doubt(small: Fleet) -> 
     assert doubt in shown
     assert "wave 1   South        billing-2" in shown
     assert "cannot be discarded" in small.tandem("discard", str(number), status=1)
-    small.do("South", "rm", GATE)
     small.tandem("apply")
     assert history(small)["servers"] == dict.fromkeys(small.servers, small.active())
     assert "auth_accept = yes" in small.text("South", "/etc/freeradius/billing-2/radiusd.conf")
-
-
-def family(pid: int) -> list[int]:
-    """Return a process and all its descendants, the youngest first."""
-    with open(f"/proc/{pid}/task/{pid}/children") as file:
-        return [*(each for child in file.read().split() for each in family(int(child))), pid]
 
 
 def test_a_server_that_failed_is_known_to_be_as_it_was(small: Fleet) -> None:

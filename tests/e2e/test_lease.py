@@ -3,10 +3,9 @@
 import os
 import signal
 import socket
-from pathlib import Path
 
 from tests.e2e.conftest import Busy
-from tests.fleet.fleet import eventually
+from tests.fleet.fleet import eventually, family
 from tests.fleet.traces import stale
 
 
@@ -58,9 +57,3 @@ def test_plan_and_drift_need_no_lease(busy: Busy) -> None:
     busy.fleet.tandem("drift")
     assert busy.run.poll() is None, "looking did not have to wait for the run"
     busy.end(0)
-
-
-def family(pid: int) -> list[int]:
-    """Return a process and all its descendants, the youngest first."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [*(each for child in children for each in family(int(child))), pid]

@@ -5,18 +5,11 @@ import re
 
 import pytest
 
-from tests.fleet.fleet import Fleet, eventually, told
+from tests.fleet.fleet import Fleet, eventually, recap, told
 from tests.fleet.traces import all_traces, stale
 
 SMALL_BILLING = {"billing-1": "198.19.1.11", "billing-2": "198.19.1.12"}
 EXAMPLE_BILLING = {"billing-1": "198.18.1.11", "billing-2": "198.18.1.12", "billing-3": "198.18.9.11"}
-
-
-def recap(output: str) -> dict[str, dict[str, int]]:
-    """Return Ansible's counts by host."""
-    lines = output.partition("PLAY RECAP")[2].splitlines()
-    counts = {line.partition(" : ")[0].strip(): re.findall(r"(\w+)=(\d+)", line) for line in lines if " : " in line}
-    return {host: {name: int(number) for name, number in found} for host, found in counts.items()}
 
 
 def test_the_first_apply_changes_every_server_and_says_so(applied: Fleet, first_apply: str) -> None:

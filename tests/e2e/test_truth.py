@@ -2,22 +2,13 @@
 
 import re
 
-from tests.fleet.fleet import Fleet, told
+from tests.fleet.fleet import Fleet, recap, told
 from tests.fleet.traces import all_traces, traces
 
 BILLING_2 = "options/cluster_suite/billing/billing-2.yml"
 WEB = "options/web_suite.yml"
 PAGE = "/usr/share/tandem/web/web-1/index.html"
 KEEPALIVE = "web:\n  timeouts:\n    keepalive: 41\n"
-
-
-def recap(output: str) -> dict[str, dict[str, int]]:
-    """Return Ansible's counts by host."""
-    lines = [line for line in output.partition("PLAY RECAP")[2].splitlines() if " : " in line]
-    return {
-        line.partition(" : ")[0].strip(): {name: int(number) for name, number in re.findall(r"(\w+)=(\d+)", line)}
-        for line in lines
-    }
 
 
 def test_check_says_what_apply_does_and_does_nothing(small: Fleet) -> None:
@@ -97,9 +88,9 @@ def test_an_unreachable_host_is_counted_as_such(small: Fleet) -> None:
     """East is the first host, whose task it is that reaches them all; the run ends in order all the same."""
     with small.unplugged("East"):
         output = small.playbook("apply", status=4)
-        assert not leased(small)
+        assert not small.leased()
         alone = small.playbook("apply", "--limit", "East", status=2)
-        assert not leased(small)
+        assert not small.leased()
     for shown in (output, alone):
         assert re.search(r"fatal: \[East\]: UNREACHABLE! => .*198\.19\.0\.12", shown)
         assert '"msg": "exit status 1"' in shown
@@ -112,11 +103,6 @@ def test_an_unreachable_host_is_counted_as_such(small: Fleet) -> None:
     }
     assert counts["South"]["ok"] >= 1
     assert {host: count["unreachable"] for host, count in recap(alone).items()} == {"East": 1}
-
-
-def leased(fleet: Fleet) -> bool:
-    """Tell whether a run holds the installation's lease."""
-    return fleet.lab.exec("North", ["test", "-e", "/var/lib/tandem/store/lease.json"]).returncode == 0
 
 
 def test_no_log_hides_what_a_host_reports(small: Fleet) -> None:

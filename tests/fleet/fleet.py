@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import shutil
 import socket
 import struct
@@ -119,6 +120,10 @@ class Fleet:
         """Return the number of the active configuration, as the store has it."""
         found = (self.lab.exec(server, ["cat", "/var/lib/tandem/store/active"]).stdout for server in self.servers)
         return int(next(filter(None, found)))
+
+    def leased(self) -> bool:
+        """Tell whether a run holds the lease of the small installation."""
+        return self.lab.exec("North", ["test", "-e", "/var/lib/tandem/store/lease.json"]).returncode == 0
 
     @contextlib.contextmanager
     def unplugged(self, server: str) -> Iterator[None]:
@@ -275,6 +280,21 @@ def received(channel: socket.socket, end: float, secret: bytes, packet: bytes) -
         at += answer[at + 1]
     seconds = int.from_bytes(found[27], "big") if 27 in found else None
     return Answer(answer[0], seconds, found[18].decode() if 18 in found else None)
+
+
+def recap(output: str) -> dict[str, dict[str, int]]:
+    """Return Ansible's counts by host."""
+    lines = [line for line in output.partition("PLAY RECAP")[2].splitlines() if " : " in line]
+    return {
+        line.partition(" : ")[0].strip(): {name: int(number) for name, number in re.findall(r"(\w+)=(\d+)", line)}
+        for line in lines
+    }
+
+
+def family(pid: int) -> list[int]:
+    """Return a process and all its descendants, the youngest first."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [*(each for child in children for each in family(int(child))), pid]
 
 
 def told(output: str, *names: str) -> list[str]:

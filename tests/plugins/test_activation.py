@@ -17,20 +17,15 @@ def put_back(fleet: Fleet) -> Iterator[None]:
     fleet.settle()
 
 
-def lease(fleet: Fleet) -> bool:
-    """Tell whether somebody holds the lease."""
-    return fleet.lab.exec("North", ["test", "-e", "/var/lib/tandem/store/lease.json"]).returncode == 0
-
-
 def test_a_configuration_that_servers_are_not_on_does_not_become_active(fleet: Fleet, task: Task) -> None:
     fleet.write("options/web_suite.yml", "web:\n  timeouts:\n    keepalive: 45\n")
     active = fleet.active()
     planned = task.plan()
-    assert lease(fleet)
+    assert fleet.leased()
     ended = task("activation", state="active", number=planned["number"], run=planned["run"])
     assert (ended["changed"], ended["pending"]) == (False, fleet.servers)
     task("activation", state="released", run=planned["run"])
-    assert not lease(fleet)
+    assert not fleet.leased()
     assert fleet.active() == active
 
 
@@ -47,9 +42,9 @@ def test_activating_the_active_one_changes_nothing(task: Task) -> None:
 def test_check_mode_keeps_the_lease(fleet: Fleet, task: Task) -> None:
     planned = task.plan()
     task("activation", "--check", state="released", run=planned["run"])
-    assert lease(fleet)
+    assert fleet.leased()
     task("activation", state="released", run=planned["run"])
-    assert not lease(fleet)
+    assert not fleet.leased()
 
 
 def test_without_the_lease_nothing_is_activated(fleet: Fleet, task: Task) -> None:

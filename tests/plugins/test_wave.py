@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.fleet.fleet import Fleet
+from tests.fleet.fleet import Fleet, recap
 from tests.fleet.traces import all_traces
 from tests.plugins.conftest import Task
 
@@ -31,15 +31,6 @@ def planned(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     fleet.settle()
 
 
-def counts(output: str) -> dict[str, dict[str, int]]:
-    """Return Ansible's recap, without the task that keeps the result."""
-    lines = [line for line in output.partition("PLAY RECAP")[2].splitlines() if " : " in line]
-    return {
-        line.partition(" : ")[0].strip(): {name: int(number) for name, number in re.findall(r"(\w+)=(\d+)", line)}
-        for line in lines
-    }
-
-
 def test_every_server_has_its_own_result(fleet: Fleet, task: Task, planned: Json) -> None:
     before = all_traces(fleet)
     result = task("wave", "--diff", **planned, steps=[step("West"), step("East")])
@@ -50,7 +41,7 @@ def test_every_server_has_its_own_result(fleet: Fleet, task: Task, planned: Json
     assert "changed: [West]" in task.output
     assert "ok: [East]" in task.output
     assert re.search(r"^\+.*\b47\b", task.output, re.MULTILINE)
-    assert {host: count["changed"] for host, count in counts(task.output).items()} == {"East": 0, "West": 1}
+    assert {host: count["changed"] for host, count in recap(task.output).items()} == {"East": 0, "West": 1}
     after = all_traces(fleet)
     assert [server for server in fleet.servers if after[server] != before[server]] == ["West"]
     again = task("wave", **planned, steps=[step("West")])
@@ -93,8 +84,8 @@ def test_one_that_is_away_stops_the_wave_before_it_begins(fleet: Fleet, task: Ta
         result = task("wave", **planned, steps=[step("West"), step("South")], status=4)
     assert (result["done"], result["away"]) == ([], ["South"])
     assert result["failures"].keys() == {"South"}
-    assert counts(task.output)["South"]["unreachable"] == 1
-    assert "West" not in counts(task.output), "nothing is told of a server that was not begun with"
+    assert recap(task.output)["South"]["unreachable"] == 1
+    assert "West" not in recap(task.output), "nothing is told of a server that was not begun with"
     assert all_traces(fleet) == before
 
 
