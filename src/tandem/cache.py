@@ -103,7 +103,7 @@ def key(*parts: str | bytes) -> str:
 
 
 def content(folders: Iterable[Path]) -> bytes:
-    """Return a digest of all files in some folders, by their paths and bytes."""
+    """Return a digest of all files in some folders, by their bytes and their paths, from the folder above on."""
     found = hashlib.sha256()
     for folder in folders:
         for directory, folders_below, names in os.walk(folder):
@@ -112,7 +112,7 @@ def content(folders: Iterable[Path]) -> bytes:
                 path = os.path.join(directory, name)
                 with contextlib.suppress(OSError), open(path, "rb") as file:  # whoever needs it says that it is missing
                     data = hashlib.sha256(file.read()).digest()
-                    found.update(f"{os.path.relpath(path, folder)}\0".encode() + data)
+                    found.update(f"{os.path.relpath(path, folder.parent.parent)}\0".encode() + data)
         found.update(b"\0")
     return found.digest()
 

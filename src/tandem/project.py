@@ -14,7 +14,7 @@ def project_directory() -> Path:
     """Return $TANDEM_PROJECT, or the nearest directory upward that has an ansible.cfg; raise InputRefused if none."""
     named = os.environ.get("TANDEM_PROJECT")
     if named:
-        return Path(named)
+        return Path(named).absolute()
     here = Path.cwd()
     for directory in (here, *here.parents):
         if (directory / "ansible.cfg").is_file():

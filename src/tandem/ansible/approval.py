@@ -15,8 +15,11 @@ from tandem.source.read import INSTALLATION, read_yaml
 
 
 def astray(session: Session, servers: Iterable[str]) -> dict[str, Place]:
-    """Return where those servers are that are not surely on the active configuration."""
-    return elsewhere(session.places(), session.active(), servers)
+    """Return where those servers are that are not surely on the active configuration; on none: one left out so far."""
+    active = session.active()
+    members = session.configuration(active).bundles if active is not None else ()
+    unseen: dict[str, Place] = {server: [None] for server in members}
+    return elsewhere({**unseen, **session.places()}, active, servers)
 
 
 def keep(session: Session, planned: Json, installation: str) -> str:

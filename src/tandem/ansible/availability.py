@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 
 from tandem.ansible.connection import Connection
 from tandem.ansible.conversation import Unreachable, converse
@@ -21,13 +21,18 @@ Places = Mapping[str, frozenset[str]]
 class Guard:
     """What one wave must not take down: the last instance of a cluster that serves."""
 
-    def __init__(self, trees: Iterable[Json], interrupted: Iterable[str]) -> None:
-        """`trees` are the resolved trees, old and new; `interrupted` are the instances that the wave interrupts."""
+    def __init__(self, trees: Iterable[Json], interrupted: Iterable[str], hosts: Container[str]) -> None:
+        """`trees` are the resolved trees, old and new; `interrupted` are the instances that the wave interrupts.
+
+        What is on servers that are no `hosts` of the inventory any more stands in for nobody.
+        """
         self.ways: dict[str, list[Connection]] = {}  # to the servers that may have to be asked: to be filled in
         self._clusters: dict[str, str] = {}
         places: dict[str, set[str]] = {}
         for tree in trees:
             for name, entry in tree["instances"].items():
+                if entry["server"] not in hosts:
+                    continue
                 self._clusters[name] = entry["cluster"]
                 places.setdefault(name, set()).add(entry["server"])
         self._places: Places = {name: frozenset(servers) for name, servers in places.items()}
@@ -85,6 +90,8 @@ class Guard:
             with contextlib.suppress(Unreachable):
                 async with converse(way, {"verb": "health", "instances": names}) as conversation:
                     answer = await conversation.receive()
+                    if failure := answer.get("failed"):
+                        return dict.fromkeys(names, f"{failure['what']}: {failure['message']}")
                     ill: Mapping[str, str] = answer["ill"]
                     return ill
         return dict.fromkeys(names, "cannot be reached")

@@ -7,6 +7,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from ansible import constants, context
 from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.playbook.play_context import PlayContext
@@ -18,8 +19,8 @@ from tandem.errors import Failed
 
 # noticed within half a minute: a server that lost its power or its cable in the middle of a conversation
 KEEP_ALIVE = ("-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3")
+OF_ONE_HOST = ("remote_user", "password", "become", "become_method", "become_pass")
 BECOME = ("become_user", "become_exe", "become_flags")
-TEMPLATE = "{{"  # what may stand for something else on every server
 NEW_CONNECTION = ("-o", "ControlMaster=no", "-o", "ControlPath=none")
 
 
@@ -113,6 +114,18 @@ def _unlink(memory: Any) -> None:
         memory.unlink()
 
 
+def everywhere(play_context: PlayContext, variables: Mapping[str, Any]) -> PlayContext:
+    """Return what the play and the command line say of every host, without what one host's own variables say of it.
+
+    Ansible has mixed these in, for the host that it runs an action for.
+    """
+    found = copy.copy(play_context)
+    for attribute in OF_ONE_HOST:
+        if any(name in variables for name in constants.MAGIC_VARIABLE_MAPPING[attribute]):
+            setattr(found, attribute, context.CLIARGS.get(attribute))
+    return found
+
+
 class Connections:
     """The ways to all servers of an inventory, as one action sees them."""
 
@@ -131,7 +144,7 @@ class Connections:
         if told in self._made:
             return self._made[told].at(str(variables.get("ansible_host") or variables["inventory_hostname"]), server)
         connection = self._make(server, variables)
-        if TEMPLATE not in told:
+        if not _templated(told):
             self._made[told] = connection
         return connection
 
@@ -142,11 +155,10 @@ class Connections:
             raise Failed(f"{server}: ansible_connection is {kind}; servers are reached over ssh")
         play_context = copy.copy(self._play_context)
         plugin, _ = connection_loader.get_with_context("ssh", play_context, new_stdin=None)
-        keys = {"timeout": play_context.timeout, "remote_user": play_context.remote_user}
-        if play_context.password:
-            keys["password"] = play_context.password
+        keys = {name: getattr(play_context, name) for name in ("timeout", "remote_user", "password")}
         plugin.set_become_plugin(self._become(server, variables, templar))
-        plugin.set_options(task_keys=keys, var_options=plugin._resolve_option_variables(variables, templar))  # noqa: SLF001
+        told = plugin._resolve_option_variables(variables, templar)  # noqa: SLF001
+        plugin.set_options(task_keys={name: value for name, value in keys.items() if value}, var_options=told)
         plugin._shell.set_options()  # noqa: SLF001
         return Connection(server, plugin, str(plugin.get_option("host") or variables["inventory_hostname"]))
 
@@ -158,8 +170,6 @@ class Connections:
         if method.removeprefix("ansible.builtin.") != "sudo":
             raise Failed(f"{server}: ansible_become_method is {method}; Tandem uses sudo")
         become = become_loader.get(method)
-        from ansible import constants  # noqa: PLC0415  heavy, and here only
-
         names = constants.config.get_plugin_vars("become", become._load_name)  # noqa: SLF001
         options = {name: templar.template(variables[name]) for name in names if name in variables}
         keys = {"become_pass": self._play_context.become_pass} if self._play_context.become_pass else {}
@@ -167,9 +177,14 @@ class Connections:
         return become
 
 
+def _templated(value: object) -> bool:
+    """Tell whether a value may stand for something else on every server."""
+    return any(mark in str(value) for mark in ("{{", "{%"))
+
+
 def _told(variables: Mapping[str, Any]) -> str:
     """Return what variables say of reaching a server, but for where it is."""
     names = [name for name in sorted(variables) if name.startswith("ansible_")]
-    if TEMPLATE not in str(variables.get("ansible_host")) and "ansible_ssh_host" not in names:
+    if not _templated(variables.get("ansible_host")) and "ansible_ssh_host" not in names:
         names = [name for name in names if name != "ansible_host"]
     return repr([(name, variables[name]) for name in names])

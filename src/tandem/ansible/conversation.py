@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 from tandem import server_program
@@ -158,12 +158,3 @@ async def converse(connection: Connection, request: Json, *, new: bool = False) 
     async with reach(connection, new=new) as conversation:
         await conversation.send(**request)
         yield conversation
-
-
-async def result_of(conversation: Conversation, hear: Callable[[Json], None]) -> Json:
-    """Return the result of a conversation in which the server only tells; `hear` gets every message before it."""
-    while True:
-        message = await conversation.receive()
-        if message["event"] == "result":
-            return message
-        hear(message)

@@ -123,19 +123,21 @@ class FanOut:
     async def _reach(self, job: Job, wave: Together | None) -> Outcome:
         refusals = []
         for way in job.ways:
-            heard = False
+            asked = False
             try:
                 async with self._ahead.conversation(way) as conversation:
                     if wave:
                         await conversation.receive(hello=True)
                         await wave.reached()
                     await conversation.send(**job.request, over=way.address)
-                    first = await conversation.receive()
-                    heard = True
+                    first = await conversation.receive(hello=not wave)
+                    asked = True  # from here on it may be at work alone
+                    if first["event"] == "hello":
+                        first = await conversation.receive()
                     return Outcome(job.server, await self._follow(job, way, conversation, first))
             except Unreachable as error:
                 refusals.append(str(error) if len(job.ways) == 1 else f"{way.address}: {error}")
-                if heard:
+                if asked:
                     why = f"lost in the middle ({error}); the next apply completes or undoes it"
                     return Outcome(job.server, unreachable=why, lost=True)
             except NotBegun:

@@ -123,6 +123,8 @@ def _note(run: Run, event: Json) -> bool:
         and "results" not in result
     ):
         run.results.setdefault(data.get("task_action", ""), []).append({**result, "host": data.get("host")})
+    if kind == "runner_item_on_failed" and "failures" not in result:  # of a wave as a whole, and not of a server
+        run.failures.append(str(result.get("msg", "failed")))
     if (
         kind in ("runner_on_failed", "runner_on_unreachable")
         and "results" not in result

@@ -11,6 +11,7 @@ from tandem.errors import Failed
 
 PASSWORD_FILE = "ANSIBLE_VAULT_PASSWORD_FILE"  # noqa: S105 - the name of a variable
 """The environment variable by which Ansible, too, finds the file with the password."""
+NO_TEXT = "a secret is no text in UTF-8; encrypt text with: ansible-vault encrypt_string"
 
 
 def decryption(password_file: Path | None) -> Callable[[str], str] | None:
@@ -32,6 +33,8 @@ def decryption(password_file: Path | None) -> Callable[[str], str] | None:
     def decrypt(ciphertext: str) -> str:
         try:
             return bytes(vault.decrypt(ciphertext.strip().encode())).decode()
+        except UnicodeDecodeError:
+            raise Failed(NO_TEXT) from None
         except AnsibleError:
             raise Failed(f"the vault password in {named} does not fit the secrets of this installation") from None
 

@@ -19,8 +19,10 @@ def ending(results: dict[str, list[Json]], *, check: bool) -> list[str]:
     if check:
         return [f"{_servers(changed)} would change. Nothing was changed."]
     done = {server for wave in waves for server in wave["done"]}
-    pending = sorted({step["server"] for wave in planned["plan"]["waves"] for step in wave["steps"]} - done)
-    number, active = planned["number"], planned["active"]
+    number, active, places = planned["number"], planned["active"], planned["places"]
+    steps = {step["server"] for wave in planned["plan"]["waves"] for step in wave["steps"]}
+    there = {server for server in steps if places.get(server, active) == number}
+    pending = sorted(steps - done - there.difference(failed))
     without = planned["plan"]["without"]
     if failed:
         away = [server for wave in waves for server in wave["away"]]
@@ -30,7 +32,8 @@ def ending(results: dict[str, list[Json]], *, check: bool) -> list[str]:
             f"When the cause is mended: tandem apply {number}{_without(without)}",
             *([f"To go on without what is away: tandem apply {number}{_without([*without, *away])}"] if away else []),
         ]
-    if pending:
+    activations = [each for each in results.get("activation", []) if "pending" in each]
+    if pending := activations[-1]["pending"] if activations else pending:
         return [f"{_servers(changed)} changed. Still pending: {_names(pending)}. {_stays(active)}"]
     left = f" Left out, and to come to it when back: {_names(without)}." if without else ""
     return [f"{_servers(changed)} changed. Configuration {number} is active.{left}"]

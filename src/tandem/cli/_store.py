@@ -15,15 +15,17 @@ from tandem_server.store import Store
 
 from tandem.errors import Failed
 
+STORE = click.Path(path_type=Path, exists=True, file_okay=False)
+"""An exported store, which has to be there."""
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def store_option(function: F) -> F:
     """Give a verb `--store`."""
-    kind = click.Path(path_type=Path, exists=True, file_okay=False)
-    return click.option("--store", type=kind, metavar="DIR", help="Work on an exported store; no server is contacted.")(
-        function
-    )
+    return click.option(
+        "--store", type=STORE, metavar="DIR", help="Work on an exported store; no server is contacted."
+    )(function)
 
 
 @contextlib.contextmanager

@@ -45,6 +45,8 @@ def command(  # noqa: PLR0913, PLR0917
     """
     if number is not None and plan is not None:
         raise click.UsageError("a plan says which configuration is applied; leave NUMBER out")
+    if plan is not None and not plan.strip():
+        raise click.UsageError("--plan is empty; a plan that has nothing to do has no name, and need not be applied")
     from_source = number is None and plan is None
     away = [*without] or None
     variables = {"number": number, "plan": plan, "comment": comment, "without": away}

@@ -8,6 +8,7 @@ import click
 
 from tandem.cli._common import inventory_option
 from tandem.cli._playbook import play
+from tandem.cli._store import STORE
 from tandem.configuration import DirectoryStore
 from tandem.configuration.clone import clone
 
@@ -16,7 +17,7 @@ from tandem.configuration.clone import clone
 @click.argument("number", type=click.IntRange(min=1))
 @click.argument("directory", type=click.Path(path_type=Path))
 @inventory_option
-@click.option("--store", type=click.Path(path_type=Path), metavar="DIR", help="Take it from an exported store.")
+@click.option("--store", type=STORE, metavar="DIR", help="Take it from an exported store.")
 def command(number: int, directory: Path, inventory: str | None, store: Path | None) -> None:
     """Write the source of configuration NUMBER into DIRECTORY; compiled again it gives the same configuration."""
     if store is None:

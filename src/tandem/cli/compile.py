@@ -12,11 +12,14 @@ from tandem.ansible.vault import decryption
 from tandem.cli._common import inventory_option, json_option, outline_model, print_json
 from tandem.cli._vault import vault_option
 from tandem.configuration import Configuration, DirectoryStore, compile_model
+from tandem.errors import Failed
 
 
 @click.command(short_help="Compile the installation into a configuration.")
 @inventory_option
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Store it there as well.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Store it there as well."
+)
 @vault_option
 @json_option
 def command(inventory: str | None, output: Path | None, vault_password_file: Path | None, *, as_json: bool) -> None:
@@ -57,4 +60,7 @@ def _store(configuration: Configuration, directory: Path) -> int:
         "author": getpass.getuser(),
         "comment": "compiled here",
     }
-    return DirectoryStore(directory).add(configuration.record, blobs, description)
+    try:
+        return DirectoryStore(directory).add(configuration.record, blobs, description)
+    except OSError as error:
+        raise Failed(f"{error.filename or directory}: {error.strerror}") from None

@@ -11,6 +11,7 @@ from tandem.ansible.vault import decryption
 from tandem.cli._common import inventory_option, json_option, load_model, outline_model, print_json
 from tandem.cli._live import COLOURS
 from tandem.cli._playbook import play
+from tandem.cli._store import STORE
 from tandem.cli._vault import vault_option
 from tandem.configuration import Configuration, DirectoryStore, compile_model
 from tandem.configuration.diff import unified
@@ -24,7 +25,7 @@ Json = dict[str, Any]
 @click.argument("old", type=click.IntRange(min=1))
 @click.argument("new", type=click.IntRange(min=1), required=False)
 @inventory_option
-@click.option("--store", type=click.Path(path_type=Path), metavar="DIR", help="Take them from an exported store.")
+@click.option("--store", type=STORE, metavar="DIR", help="Take them from an exported store.")
 @click.option("--diff", "with_diff", is_flag=True, help="Show the differences inside files too.")
 @vault_option
 @json_option

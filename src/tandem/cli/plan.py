@@ -12,6 +12,7 @@ from tandem.ansible.vault import decryption
 from tandem.cli._common import inventory_option, json_option, load_model, outline_model, print_json
 from tandem.cli._live import COLOURS
 from tandem.cli._playbook import play, without_option
+from tandem.cli._store import STORE
 from tandem.cli._vault import vault_option
 from tandem.configuration import DirectoryStore, compile_model
 from tandem.configuration.diff import unified
@@ -28,7 +29,7 @@ Json = dict[str, Any]
 @click.command(short_help="Show what applying would do.")
 @click.argument("number", type=click.IntRange(min=1), required=False)
 @inventory_option
-@click.option("--store", type=click.Path(path_type=Path), metavar="DIR", help="Plan against an exported store.")
+@click.option("--store", type=STORE, metavar="DIR", help="Plan against an exported store.")
 @click.option("--diff", "with_diff", is_flag=True, help="Show the differences inside files too.")
 @click.option("--no-drift", is_flag=True, help="Contact the configuration server only, not all servers.")
 @click.option("--exit-code", is_flag=True, help=f"Exit with {DIFFERENCES} where something would change.")

@@ -56,11 +56,24 @@ def test_compile_plan_and_clone(project: Project) -> None:
 
 def test_what_is_wrong_is_told_and_no_server_was_contacted(project: Project) -> None:
     project.edit(INSTALLATION, "server: Alpha", "server: Alfa")
+    (project.directory / "store").mkdir()
     for verb in (["compile"], ["plan", "--store", "store"]):
         done = tandem(project, *verb)
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr.splitlines()[0].startswith("installation.yml:28: engine-1: server Alfa does not exist")
         assert done.stderr.splitlines()[-1] == "1 error. No server was contacted."
+
+
+def test_a_store_that_is_not_there_or_cannot_be_written_is_one_clear_line(project: Project) -> None:
+    for verb in (["plan"], ["diff", "1"], ["clone", "1", "again"]):
+        done = tandem(project, *verb, "--store", "stroe")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.splitlines()[-1] == "Error: Invalid value for '--store': Directory 'stroe' does not exist."
+    project.write("store", "a file\n")
+    done = tandem(project, "compile", "-o", "store", *PASSWORD_FILE)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1] == "Error: Invalid value for '-o' / '--output': Directory 'store' is a file."
+    assert tandem(project, "apply", "--plan", "").stderr.splitlines()[-1].startswith("Error: --plan is empty")
 
 
 def test_a_wrong_or_missing_password_is_one_clear_line(project: Project) -> None:
@@ -88,5 +101,6 @@ def test_no_password_is_needed_to_plan_what_holds_no_secret(project: Project) ->
 
 
 def test_a_store_that_is_no_store_is_named(project: Project) -> None:
-    done = tandem(project, "clone", "3", "again", "--store", "nowhere")
-    assert (done.returncode, done.stderr) == (1, "nowhere: holds no configuration 3; it holds none at all\n")
+    (project.directory / "empty").mkdir()
+    done = tandem(project, "clone", "3", "again", "--store", "empty")
+    assert (done.returncode, done.stderr) == (1, "empty: holds no configuration 3; it holds none at all\n")

@@ -16,12 +16,13 @@ from typing import Any
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
-from tandem.ansible.connection import Connection, Connections
+from tandem.ansible.connection import Connection, Connections, everywhere
 from tandem.ansible.conversation import Unreachable
 from tandem.ansible.fanout import AT_ONCE
 from tandem.ansible.inventory import DIRECTORY, RUNNER
 from tandem.ansible.loop import Loop
 from tandem.ansible.session import Json, Session
+from tandem.ansible.vault import NO_TEXT
 from tandem.configuration.canonical import digest
 from tandem.errors import Failed, InputRefused, TandemError
 from tandem.project import project_directory
@@ -47,7 +48,7 @@ class Context:
         )
         self._author: str | None = task_vars.get("awx_user_name")
         self._hostvars = task_vars["hostvars"]
-        self.connections = Connections(self._hostvars, action._play_context, action._loader)  # noqa: SLF001
+        self.connections = Connections(self._hostvars, everywhere(action._play_context, task_vars), action._loader)  # noqa: SLF001
         self.loop = Loop()
 
     @property
@@ -65,6 +66,8 @@ class Context:
         def open_secret(ciphertext: str) -> str:
             try:
                 return str(vault.decrypt(ciphertext.strip().encode()).decode())
+            except UnicodeDecodeError:
+                raise Failed(NO_TEXT) from None
             except AnsibleError as error:
                 raise Failed(f"a secret cannot be opened with the vault's password: {error.message}") from None
 

@@ -17,7 +17,7 @@ from tandem.ansible.lines import opened
 from tandem.ansible.session import Session, acquiring, content
 from tandem.configuration import Configuration, compile_model
 from tandem.configuration.diff import unified
-from tandem.configuration.places import Place, assumed, words
+from tandem.configuration.places import Place, assumed, possible, words
 from tandem.configuration.store import StoredConfiguration
 from tandem.errors import Failed
 from tandem.model import outline
@@ -26,6 +26,7 @@ from tandem.plan.away import refuse_without
 from tandem.plan.drift import lines as drift_lines
 from tandem.plan.report import heading, how_to_apply, lines
 from tandem.project import roles_directory
+from tandem.source.read import INSTALLATION
 
 Json = dict[str, Any]
 
@@ -89,8 +90,10 @@ def _planned(context: Context, session: Session, configuration: Configuration | 
         session.know(configuration)
     if name := context.args.get("plan"):
         planned = approved(session, str(name), context.directory)
+        _refuse_other_without(context, planned)
     else:
         planned = _plan(context, session, configuration)
+    _refuse_strangers(context, planned, configuration or session.configuration(planned["number"]))
     report = [heading(planned), *(f"  {line}" for line in words(planned["places"])), *lines(planned["plan"])]
     report += _awaited(session, planned["plan"]["without"])
     report += planned.get("diff", [])
@@ -101,6 +104,24 @@ def _planned(context: Context, session: Session, configuration: Configuration | 
     if planned["id"] and not context.args.get("lease"):
         report += ["", how_to_apply(planned["id"])]
     return {**planned, "report": report}
+
+
+def _refuse_other_without(context: Context, planned: Json) -> None:
+    """Raise Failed where a plan is to be applied without other servers than it was made without."""
+    asked, made = context.args.get("without"), planned["plan"]["without"]
+    if asked and sorted({*asked}) != made:
+        was = f"without {', '.join(made)}" if made else "with all servers"
+        raise Failed(f"plan {planned['id']} was made {was}; make another one without {', '.join(sorted({*asked}))}")
+
+
+def _refuse_strangers(context: Context, planned: Json, content: Configuration | StoredConfiguration) -> None:
+    """Raise Failed where a configuration has servers that the inventory does not have: nobody would go there."""
+    strangers = sorted(content.bundles.keys() - {*context.groups["all"], *planned["plan"]["without"]})
+    if strangers:
+        raise Failed(
+            f"{', '.join(strangers)}: in configuration {planned['number']}, but not in {INSTALLATION}; "
+            f"write it there as it was, or leave it out (--without {strangers[0]})"
+        )
 
 
 def _plan(context: Context, session: Session, configuration: Configuration | None) -> Json:
@@ -118,7 +139,7 @@ def _plan(context: Context, session: Session, configuration: Configuration | Non
     places = astray(session, new.bundles)
     if old:
         _fetch_edited(session, old, new)
-    doubtful = [server for server, place in places.items() if isinstance(place, list)]
+    doubtful = [server for server, place in places.items() if len(possible(place)) > 1]
     plan = make(old, new, _on(session, places, number), context.args.get("without") or [], doubtful)
     commit = _commit(context.directory) if configuration else {"commit": new.record.get("commit", "")}
     planned: Json = {"number": number, "active": active, "places": places, "plan": plan.to_json(), "id": None, **commit}

@@ -12,6 +12,7 @@ from tandem.ansible import progress
 from tandem.ansible.account import Account
 from tandem.ansible.actions.context import CONFIGURATION_SERVER, Context, remember
 from tandem.ansible.ahead import Ahead
+from tandem.ansible.approval import astray
 from tandem.ansible.availability import Guard
 from tandem.ansible.connection import Connection
 from tandem.ansible.fanout import FanOut, Job, Outcome, Tell, encode
@@ -52,7 +53,7 @@ class Wave:
         ]
         trees = [content.tree() for content in (*there, self._active, self._wanted) if content]
         interrupted = [name for step in self.steps() for name in step["instances"] or ()]
-        return Guard(trees, interrupted)
+        return Guard(trees, interrupted, self._context.groups["all"])
 
     def _configuration(self) -> Configuration | StoredConfiguration:
         """Return the stored configuration; in check mode nothing was stored, so compile it again."""
@@ -129,10 +130,9 @@ class Wave:
     def _ways(self, server: str) -> tuple[list[Connection], str]:
         """Return the ways to a server, in the order to try them, and the address it should have in the end."""
         known = self._known_addresses(server)
-        wanted = (
-            self._bundle(self._wanted, server)["management"]["address"] if server in self._wanted.bundles else known[0]
-        )
-        return self._context.ways(server, [*known, wanted]), wanted
+        if server in self._wanted.bundles:
+            known.append(self._bundle(self._wanted, server)["management"]["address"])
+        return self._context.ways(server, [*known]), known[-1] if known else ""
 
     def _known_addresses(self, server: str) -> list[str]:
         """Return where the server was last: as the configuration that it is on says, then as the active one does."""
@@ -199,11 +199,11 @@ class Wave:
     def _changes(self, jobs: list[Job]) -> bool:
         """Tell whether the wave changes a server: then a server that is away stops the run before it."""
         before = self._active.bundles if self._active else {}
-        return (
-            len(jobs) > 1
-            and not self._check
-            and any(before.get(job.server) != self._wanted.bundles[job.server] for job in jobs)
+        elsewhere = astray(self._session, [job.server for job in jobs])
+        changing = (
+            job.server in elsewhere or before.get(job.server) != self._wanted.bundles[job.server] for job in jobs
         )
+        return len(jobs) > 1 and not self._check and any(changing)
 
     def _follow_configuration_server(self, jobs: list[Job]) -> None:
         """Stay in touch with the store when the configuration server itself got another management address."""

@@ -146,8 +146,10 @@ class Part:
     async def _answer(self, question: Json, job: Job | None) -> None:
         try:
             await self._line.send(id=question["id"], value=await self._value(question, job))
-        except TandemError as error:
-            await self._line.send(id=question["id"], failed=str(error))
+        except Exception as error:
+            await self._line.send(id=question["id"], failed=str(error) or type(error).__name__)
+            if not isinstance(error, TandemError):
+                raise
 
     async def _value(self, question: Json, job: Job | None) -> object:
         """Return the answer to a question of the runner; raise Failed for what it has no right to."""
