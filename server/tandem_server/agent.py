@@ -64,8 +64,8 @@ class Agent:
 
     def __init__(self, state: State) -> None:
         self.state = state
-        self.settings = read_json(SETTINGS) or {}
-        self._kept = read_json(KEPT) or {}
+        self.settings = read_json(SETTINGS, "the next apply puts it right") or {}
+        self._kept = read_json(KEPT, "remove it") or {}
         self._renewal: Renewal | None = None
         self._sizes: dict[str, int] = {}
         self._needed: list[str] = []

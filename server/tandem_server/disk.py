@@ -58,11 +58,15 @@ def read_bytes(path: str) -> bytes | None:
         return None
 
 
-def read_json(path: str) -> Json | None:
+class Damaged(ValueError):
+    """A file of Tandem does not hold what was written: the message names it and says what to do."""
+
+
+def read_json(path: str, otherwise: str = "restore it from another copy of the store") -> Json | None:
     """Return the object stored in a JSON file, or None where there is no such file.
 
     Every JSON file of Tandem is written by `write_durably`, so one that cannot be read has been damaged from outside:
-    ValueError then names it.
+    Damaged then names it, and says what to do `otherwise`.
     """
     data = read_bytes(path)
     if data is None:
@@ -70,9 +74,7 @@ def read_json(path: str) -> Json | None:
     try:
         content: Json = json.loads(data)
     except ValueError as error:
-        raise ValueError(
-            f"{path} is damaged ({error}); restore it from the configuration server or remove it"
-        ) from None
+        raise Damaged(f"{path} is damaged ({error}); {otherwise}") from None
     return content
 
 

@@ -9,7 +9,7 @@ import os
 import time
 from contextlib import AbstractContextManager
 
-from .disk import Json, canonical, gate, read_json, write_durably
+from .disk import Damaged, Json, canonical, gate, read_json, write_durably
 
 
 class Fleet:
@@ -52,6 +52,12 @@ class Fleet:
     def heard(self) -> dict[str, Json]:
         """Return what every agent said last, by server, with the seconds since then as `age`."""
         names = sorted(os.listdir(self._contacts)) if os.path.isdir(self._contacts) else []
-        contacts = {name[:-5]: read_json(f"{self._contacts}/{name}") for name in names if name.endswith(".json")}
+        contacts = {name[:-5]: self._said(name) for name in names if name.endswith(".json")}
         now = time.time()
         return {server: {**said, "age": max(0.0, now - said["at"])} for server, said in contacts.items() if said}
+
+    def _said(self, name: str) -> Json | None:
+        try:
+            return read_json(f"{self._contacts}/{name}")
+        except Damaged:  # fsck names it, and the next turn of that agent replaces it
+            return None

@@ -13,7 +13,7 @@ from .store import Store
 
 RESTORE = "restore it from another copy of the store"
 PRUNE = "tandem prune removes it"
-JSON_FILES = ("servers.json", "marks.json", "lease.json")
+JSON_FILES = ("servers.json", "expected.json", "marks.json", "lease.json")
 NUMBERS = ("active", "highest", "run")
 
 
@@ -87,7 +87,7 @@ class _Check:
                 yield f"{path}: is named by no configuration; {PRUNE}"
 
     def _small(self) -> Iterator[str]:
-        """Look at the small files: the pointer, numbers, where servers are, marks, the lease, the log."""
+        """Look at the small files: the pointer, numbers, where servers are, marks, the lease, agents, the log."""
         here = self.store.directory
         for name in NUMBERS:
             text = read_bytes(f"{here}/{name}")
@@ -98,6 +98,10 @@ class _Check:
         for name in JSON_FILES:
             if os.path.exists(f"{here}/{name}") and _json(f"{here}/{name}") is None:
                 yield f"{here}/{name}: is damaged; {RESTORE}"
+        contacts = here + "/agents"
+        for name in sorted(os.listdir(contacts)) if os.path.isdir(contacts) else []:
+            if name.endswith(".json") and _json(f"{contacts}/{name}") is None:
+                yield f"{contacts}/{name}: is damaged; the next turn of that agent replaces it"
         for number in self.store.log.damaged():
             yield f"{here}/log.jsonl:{number}: is damaged; the rest of the log is read all the same"
 

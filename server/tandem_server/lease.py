@@ -29,12 +29,12 @@ class Lease:
 
     def current(self) -> Json | None:
         """Return the lease as it was renewed last, or None where nobody has it."""
-        return read_json(self._path)
+        return read_json(self._path, "remove it when no run is at work")
 
     def acquire(self, holder: str, *, take_over: bool = False) -> Json:
         """Take the lease: {run, taken: the lease that another run had, or None}, or {held: the living one}."""
         with self._alone():
-            current = read_json(self._path)
+            current = self.current()
             now = time.time()
             if current and not take_over and abs(now - current["renewed"]) < TERM:
                 return {"held": {**current, "age": now - current["renewed"]}}
@@ -46,7 +46,7 @@ class Lease:
     def renew(self, run: int) -> None:
         """Say that the holder lives; raise Failure when it holds the lease no more."""
         with self._alone():
-            current = read_json(self._path)
+            current = self.current()
             if current is None or current["run"] != run:
                 taker = f"run {current['run']} of {current['holder']} has taken over" if current else "it was released"
                 raise Failure("lease", f"run {run} has lost the lease of this installation: {taker}")
@@ -55,6 +55,6 @@ class Lease:
     def release(self, run: int) -> None:
         """Give the lease back; one that is held by another run stays."""
         with self._alone():
-            current = read_json(self._path)
+            current = self.current()
             if current and current["run"] == run:
                 remove(self._path)

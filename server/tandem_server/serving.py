@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import wire
-from .disk import Json
+from .disk import Damaged, Json
 from .failure import Failure
 from .fleet import Fleet
 from .lease import Lease
@@ -59,17 +59,25 @@ class Answers:
             raise Failure("request", f"{ask} is not known here; agent and configuration server differ")
         try:
             return requests[ask](**message)
+        except Damaged as damaged:
+            raise Failure("store", str(damaged)) from None
         except (KeyError, TypeError, ValueError) as error:
             raise Failure("request", f"is not understood: {error}") from None
 
     def _turn(self, *, on: int | None, bundle: str, said: Json) -> Json:
-        """Hear what a server is on and what its agent says; return which configuration it should come to, if any."""
+        """Hear what a server is on and what its agent says; return which configuration it should come to, if any.
+
+        One that is on it, while a run may be changing it, has to come again with the lease to be believed.
+        """
         self._fleet.hear(self._server, {"on": int(on) if on else None, **{key: _word(said[key]) for key in TOLD}})
         should = self._should()
-        if should and (on, bundle) == (should["number"], should["bundle"]):
-            self._store.place({self._server: should["number"]})
+        there = should and (on, bundle) == (should["number"], should["bundle"])
+        if should and there and self._store.arrive(self._server, should["number"], self._holds_lease):
             should = None
         return {"should": should}
+
+    def _holds_lease(self) -> bool:
+        return (self._lease.current() or {}).get("holder") == self._holder
 
     def _should(self) -> Json | None:
         expected = self._fleet.expected().get(self._server)

@@ -12,6 +12,7 @@ from .failure import Failure
 DIRECTORY = "/var/lib/tandem"
 RUNTIME = "/run/tandem"
 LOCK_WAIT = 120.0  # seconds; longer than most steps take, but a unit may need many minutes to start
+ANEW = "remove it and apply at once, which puts every file right but removes none that is wanted no more"
 
 
 class State:
@@ -30,7 +31,7 @@ class State:
 
     def manifest(self) -> Json | None:
         """Return the committed manifest: bundle, number, held and retired addresses, directories made; None if none."""
-        return read_json(self.directory + "/bundle.json")
+        return read_json(self.directory + "/bundle.json", f"restore it from a backup, or {ANEW}")
 
     def commit(self, manifest: Json) -> None:
         """Make a manifest the committed one."""
@@ -38,7 +39,9 @@ class State:
 
     def journal(self) -> Json | None:
         """Return the journal of a transaction that has not ended, or None."""
-        return read_json(self.directory + "/journal.json")
+        return read_json(
+            self.directory + "/journal.json", f"a run was interrupted, and its files may be in place: {ANEW}"
+        )
 
     def write_journal(self, journal: Json) -> None:
         """Write the journal durably: from here on recovery knows what has to be done."""

@@ -12,7 +12,7 @@ import base64
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from .disk import Json, canonical, gate, read_bytes, read_json, sync_directory, write_durably
 from .failure import Failure
@@ -215,8 +215,23 @@ class Store:
         Of a server that surely is on one, nothing else is expected any more.
         """
         with self.alone():
-            Fleet(self.directory).placed([server for server, place in servers.items() if isinstance(place, int)])
-            write_durably(self.directory + "/servers.json", canonical({**self.servers(), **servers}))
+            self._place(servers)
+
+    def _place(self, servers: Json) -> None:
+        Fleet(self.directory).placed([server for server, place in servers.items() if isinstance(place, int)])
+        write_durably(self.directory + "/servers.json", canonical({**self.servers(), **servers}))
+
+    def arrive(self, server: str, number: int, holds_lease: Callable[[], bool]) -> bool:
+        """Record that a server says it is on a configuration; return whether that could be done.
+
+        A run that wrote where else it may be is perhaps at work yet: only who holds the lease may contradict it.
+        """
+        with self.alone():
+            place = self.servers().get(server)
+            if isinstance(place, list) and set(place) != {number} and not holds_lease():
+                return False
+            self._place({server: number})
+            return True
 
     def end(self, run: int, number: int, without: list[str], entry: Json, plan: str | None) -> Json:
         """End a run: make its configuration the active one when every server is on it, but for those left out.

@@ -78,6 +78,27 @@ def test_an_expectation_is_met_by_the_agent_and_then_gone(kept: Store) -> None:
     assert kept.state()["expected"] == {}
 
 
+def test_what_a_run_may_be_doing_is_contradicted_only_by_who_holds_the_lease(kept: Store) -> None:
+    Fleet(kept.directory).expect(["Alpha"], 2, 7)
+    alpha, beta = Answers(kept, "Alpha"), Answers(kept, "Beta")
+    kept.place({"Alpha": [1, 3]})
+    other = beta.to({"ask": "acquire"})["run"]
+    assert turn(alpha, 2, "2")["number"] == 2, "it has to come again"
+    assert kept.state()["servers"]["Alpha"] == [1, 3]
+    beta.to({"ask": "release", "run": other})
+    assert turn(alpha, 2, "2")["number"] == 2
+    alpha.to({"ask": "acquire"})
+    assert turn(alpha, 2, "2") is None
+    assert kept.state()["servers"]["Alpha"] == 2
+    assert kept.state()["expected"] == {}
+
+
+def test_damage_in_the_store_is_no_fault_of_who_asks(kept: Store) -> None:
+    Path(kept.directory, "expected.json").write_text("{")
+    with pytest.raises(Failure, match=r"expected.json is damaged .*; restore it from another copy of the store"):
+        turn(Answers(kept, "Alpha"), 1, "1")
+
+
 def test_placing_a_server_and_a_later_expectation_replace_an_earlier_one(kept: Store) -> None:
     fleet = Fleet(kept.directory)
     fleet.expect(["Alpha", "Beta"], 2, 7)
