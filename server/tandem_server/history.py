@@ -56,20 +56,21 @@ class History:
 
     def mark(self, number: int, entry: Json, *, check: bool = False) -> bool:
         """Let pruning keep a configuration; return whether it was not marked before."""
-        self.store.configuration(number)
-        new = str(number) not in self.marks()
-        if not check and new:
-            with self.store.alone():
-                write_durably(self._marks, canonical({**self.marks(), str(number): entry}))
-        return new
+        with self.store.alone():
+            self.store.configuration(number)  # nobody prunes it from here on
+            marks = self.marks()
+            if not check and str(number) not in marks:
+                write_durably(self._marks, canonical({**marks, str(number): entry}))
+        return str(number) not in marks
 
     def unmark(self, number: int, *, check: bool = False) -> bool:
         """Let pruning remove a configuration again; return whether it was marked."""
-        self.store.configuration(number)
-        marked = str(number) in self.marks()
-        if not check and marked:
-            with self.store.alone():
-                self._unmark({number})
+        with self.store.alone():
+            self.store.configuration(number)
+            marks = self.marks()
+            marked = marks.pop(str(number), None) is not None
+            if not check and marked:
+                write_durably(self._marks, canonical(marks))
         return marked
 
     def discard(self, number: int, entry: Json, *, check: bool = False) -> None:
@@ -135,14 +136,7 @@ class History:
         highest = max([self.store.highest(), *numbers])
         write_durably(self.store.directory + "/highest", str(highest).encode())
         _unlink([self.store.path(number) for number in numbers])
-        self._unmark(set(numbers))
         self.store.plans.forget(set(numbers))
-
-    def _unmark(self, numbers: set[int]) -> None:
-        marks = self.marks()
-        left = {number: entry for number, entry in marks.items() if int(number) not in numbers}
-        if left != marks:
-            write_durably(self._marks, canonical(left))
 
 
 @contextlib.contextmanager

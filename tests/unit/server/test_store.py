@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
 from tandem_server.failure import Failure
+from tandem_server.fleet import Fleet
+from tandem_server.history import History
 from tandem_server.log import Log
 
 from tests.unit.server.shelf import ENTRY, Shelf
@@ -50,6 +53,20 @@ def test_pruning_keeps_the_newest_the_active_marked_ones_and_those_that_servers_
     assert shelf.history.prune(1, ENTRY)["removed"] == [1]
     assert shelf.history.prune(1, ENTRY)["blobs"] == 0
     assert [entry["numbers"] for entry in shelf.store.log.entries() if entry["what"] == "pruned"] == [[2], [1]]
+
+
+def test_what_has_been_pruned_meanwhile_is_not_marked(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = shelf.store
+    alone = store.alone
+
+    def after_a_prune() -> contextlib.AbstractContextManager[None]:
+        shelf.history.prune(1, ENTRY)
+        return alone()
+
+    monkeypatch.setattr(store, "alone", after_a_prune)
+    with pytest.raises(Failure, match="there is no configuration 1"):
+        History(store).mark(1, ENTRY)
+    assert shelf.history.marks() == {}
 
 
 def test_no_number_comes_twice(shelf: Shelf) -> None:
@@ -175,6 +192,20 @@ def damage_the_places(shelf: Shelf) -> str:
     return "servers.json: is damaged"
 
 
+def damage_what_is_expected(shelf: Shelf) -> str:
+    (shelf.directory / "expected.json").write_text('{"Alpha":')
+    return "expected.json: is damaged"
+
+
+def damage_what_an_agent_said(shelf: Shelf) -> str:
+    fleet = Fleet(str(shelf.directory))
+    for server in ("Alpha", "Beta"):
+        fleet.hear(server, {"on": 3})
+    (shelf.directory / "agents" / "Alpha.json").write_text('{"on":')
+    assert list(fleet.heard()) == ["Beta"], "others are heard all the same"
+    return "agents/Alpha.json: is damaged"
+
+
 def damage_the_log(shelf: Shelf) -> str:
     path = shelf.directory / "log.jsonl"
     path.write_bytes(path.read_bytes().replace(b'{"at"', b'{"at', 1))
@@ -205,6 +236,8 @@ def relative(shelf: Shelf, text: str) -> str:
         lose_the_active,
         damage_the_active,
         damage_the_places,
+        damage_what_is_expected,
+        damage_what_an_agent_said,
         damage_the_log,
         leave_an_orphan,
         leave_half_a_blob,
