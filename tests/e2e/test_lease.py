@@ -31,7 +31,9 @@ def test_a_living_holder_can_be_taken_over(busy: Busy) -> None:
     fleet.write("options/cluster_suite/billing/billing-2.yml", "billing_engine:\n  log:\n    rejected: false\n")
     second = fleet.start("apply", "--take-over")
     assert eventually(lambda: busy.holder() > holder)
-    busy.end(1)
+    stopped = busy.end(1)
+    assert f"run {holder} has lost the lease of this installation: run " in stopped
+    assert "conditional" not in stopped, "the reason is said, and not what Ansible made of it"
     shown, _ = second.communicate(timeout=60)
     assert second.returncode == 0, shown
     assert "took over from run " in shown
