@@ -87,6 +87,9 @@ class Alone:
     def receive(self):
         """Return nothing: there is nobody to ask."""
 
+    def refuse_taken_over(self):
+        """Do nothing: a run that takes over has a higher number, which is looked at besides."""
+
 
 def difference(file, contents):
     """Return a difference as Ansible shows it."""
