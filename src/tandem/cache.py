@@ -65,22 +65,29 @@ class Cache:
                 os.unlink(writing)
 
     def prune(self) -> None:
-        """Remove what was used longest ago, if there is too much."""
-        with contextlib.suppress(OSError):
-            found = [(entry.stat(), entry) for entry in os.scandir(self._directory)]
-            entries = [(status.st_mtime, status.st_size, entry) for status, entry in found if len(entry.name) == NAME]
-            stale = [
-                entry for status, entry in found if len(entry.name) > NAME and status.st_mtime < time.time() - STALE
-            ]
-            total = sum(size for _, size, _ in entries)
-            wanted = LARGEST * 3 // 4 if total > LARGEST else total
-            for _, size, entry in sorted(entries, key=lambda each: each[0]):
-                if total <= wanted:
-                    break
-                total -= size
-                stale.append(entry)
-            for entry in stale:
-                os.unlink(entry)
+        """Remove what was used longest ago, if there is too much; others may remove it at the same time."""
+        found = self._found()
+        entries = [(status.st_mtime, status.st_size, path) for path, status in found.items() if len(path.name) == NAME]
+        oldest = time.time() - STALE
+        gone = [path for path, status in found.items() if len(path.name) > NAME and status.st_mtime < oldest]
+        total = sum(size for _, size, _ in entries)
+        wanted = LARGEST * 3 // 4 if total > LARGEST else total
+        for _, size, path in sorted(entries):
+            if total <= wanted:
+                break
+            total -= size
+            gone.append(path)
+        for path in gone:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+    def _found(self) -> dict[Path, os.stat_result]:
+        found = {}
+        with contextlib.suppress(OSError), os.scandir(self._directory) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    found[Path(entry.path)] = entry.stat()
+        return found
 
     def _path(self, key: str) -> str:
         return f"{self._directory}/{key}"

@@ -66,5 +66,8 @@ def test_what_was_used_longest_ago_is_removed_when_there_is_too_much(
     assert kept.get(keys[0]) == bytes(100)  # which makes it the newest
     (home / f"{keys[0]}.1").touch()
     os.utime(home / f"{keys[0]}.1", (0, 0))
+    gone = home / f"{keys[1]}.2"
+    gone.symlink_to("nowhere")  # as one that another process removes meanwhile
     kept.prune()
+    gone.unlink()
     assert [path.name for path in entries(home)] == sorted([keys[0], keys[3], keys[4]])
