@@ -71,10 +71,10 @@ class Answers:
         """
         self._fleet.hear(self._server, {"on": int(on) if on else None, **{key: _word(said[key]) for key in TOLD}})
         should = self._should()
-        there = should and (on, bundle) == (should["number"], should["bundle"])
-        if should and there and self._store.arrive(self._server, should["number"], self._holds_lease):
-            should = None
-        return {"should": should}
+        if should is None or (on, bundle) != (should["number"], should["bundle"]):
+            return {"should": should}
+        arrived = self._store.arrive(self._server, should["number"], self._holds_lease)
+        return {"should": None if arrived else should}
 
     def _holds_lease(self) -> bool:
         return (self._lease.current() or {}).get("holder") == self._holder

@@ -84,12 +84,13 @@ class Change:
         that raises Failure, otherwise the server goes without. The same holds for whatever else keeps it from one.
         """
         new = [self.management, *self.add] if self.management else self.add
+        forgiven = None if must else tell
         for address in new:
             tell("progress", step=f"adding address {address['address']}")
-            with _telling(None if must else tell):
+            with _telling(forgiven):
                 self._take(address)
         if self.gateway and self.gateway.get("gateway"):
-            with _telling(None if must else tell):
+            with _telling(forgiven):
                 addresses.set_gateway(self.gateway["gateway"], self.gateway["interface"])
 
     def _take(self, address: Json) -> None:

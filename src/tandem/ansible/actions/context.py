@@ -112,7 +112,7 @@ class Context:
         finally:
             session.__exit__(None, None, None)
 
-    def ways(self, server: str, addresses: list[str | None]) -> list[Connection]:
+    def ways(self, server: str, addresses: Iterable[str | None]) -> list[Connection]:
         """Return the ways to a server: at the addresses it is believed to have, then at that of the inventory."""
         known = self.connections.to(server)
         wanted = [address for address in addresses if address and address != known.address]

@@ -132,7 +132,7 @@ class Wave:
         known = self._known_addresses(server)
         if server in self._wanted.bundles:
             known.append(self._bundle(self._wanted, server)["management"]["address"])
-        return self._context.ways(server, [*known]), known[-1] if known else ""
+        return self._context.ways(server, known), known[-1] if known else ""
 
     def _known_addresses(self, server: str) -> list[str]:
         """Return where the server was last: as the configuration that it is on says, then as the active one does."""
