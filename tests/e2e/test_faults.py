@@ -24,8 +24,8 @@ def trial(applied: Fleet) -> Iterator[Trial]:
     [
         (CONTROLLER_KILLED, "South", "placing 5", "old"),
         (TANDEM_KILLED, "West", "staging 4", "old"),
-        (PROGRAM_KILLED, "South", "placing 9", "journal"),
-        (PROGRAM_KILLED, "South", "settling 12", "journal"),  # where only the new management address answers
+        (PROGRAM_KILLED, "South", "placing 9", "unfinished"),
+        (PROGRAM_KILLED, "South", "settling 12", "unfinished"),  # where only the new management address answers
         (POWER_CUT, "West", "placing 7", "old"),
         (POWER_CUT, "South", "undoing 3", "old"),
         (CABLE_PULLED, "East", "settling 2", "old"),

@@ -12,6 +12,12 @@ from tests.fleet.shortage import shortage
 from tests.fleet.stops import Stop
 from tests.fleet.whole import Compiled, Whole, compiled
 
+UNFINISHED = """
+import json, os, sys
+os.chdir("/var/lib/tandem")
+sys.exit(not (os.path.exists("journal.json") or json.load(open("bundle.json"))["retired"]))
+"""
+
 
 @dataclass
 class Outcome:
@@ -153,14 +159,15 @@ class Trial:
         stood = {}
         for name in self.fleet.servers:
             alone(self.fleet, name)
-            if fault == PROGRAM_KILLED and name == server and self._has_journal(name):
-                stood[name] = "journal"  # nobody has been there since: the next run undoes it
+            if fault == PROGRAM_KILLED and name == server and self._unfinished(name):
+                stood[name] = "unfinished"  # nobody has been there since: the next run sees to it
             else:
                 stood[name] = self.whole().on(name)
         return stood
 
-    def _has_journal(self, server: str) -> bool:
-        return self.fleet.lab.exec(server, ["test", "-e", "/var/lib/tandem/journal.json"]).returncode == 0
+    def _unfinished(self, server: str) -> bool:
+        """Tell whether a server has a journal, or an old management address that is still to go after a commit."""
+        return self.fleet.lab.exec(server, ["python3", "-ISc", UNFINISHED]).returncode == 0
 
 
 def change(fleet: Fleet) -> None:

@@ -22,7 +22,7 @@ def test_fault(scenario: Scenario, matrix: Matrix, record: Record) -> None:
         if outcome.late:
             found["late"] = 1
             return
-        found.update({"half" if stood == "journal" else stood: 1 for stood in [outcome.stood[scenario.server]]})
+        found.update({"half" if stood == "unfinished" else stood: 1 for stood in [outcome.stood[scenario.server]]})
 
 
 def test_nothing_differs_from_servers_built_from_nothing(matrix: Matrix, record: Record, fresh: Fleet) -> None:
