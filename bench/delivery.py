@@ -41,15 +41,22 @@ SCALE = 1000
 
 
 @dataclass(frozen=True)
-class Block:
-    """Contenders that take turns, on how many servers, how often, over which connections."""
+class Turn:
+    """Contenders that may have the same servers one after the other, and the key exchange that ssh is told to use."""
 
     contenders: tuple[str, ...]
+    key_exchange: str | None = None
+
+
+@dataclass(frozen=True)
+class Block:
+    """Turns that are taken one after the other, on how many servers, how often, over which connections."""
+
+    turns: tuple[Turn, ...]
     servers: int
     rounds: int
     scenarios: tuple[str, ...] = tuple(SCENARIOS)
     round_trip: float = 0.0
-    key_exchange: str | None = None
     per_machine: int = 1
 
 
@@ -74,21 +81,20 @@ class Measurement:
     load: tuple[float, float]
 
 
-FLOOR = ("ssh_new", "ssh_warm", "rsync")
-TANDEM = ("tandem", "tandem_playbook")
+TANDEM = (Turn(("tandem",)), Turn(("tandem_playbook",)))
+PEER = Turn(("pyinfra",))
+FLOOR = Turn(("ssh_new", "ssh_warm", "rsync"))
+OTHER_KEYS = (*(Turn(turn.contenders, CURVE25519) for turn in TANDEM), Turn(("ssh_new",), CURVE25519))
 BLOCKS = [
-    Block((*TANDEM, "pyinfra", *FLOOR), 5, 5),
-    Block((*TANDEM, "pyinfra", *FLOOR), 20, 5),
-    Block((*TANDEM, "pyinfra", *FLOOR), 20, 5, key_exchange=CURVE25519),
-    Block((*TANDEM, *FLOOR), 50, 5),
-    Block((*TANDEM, "pyinfra"), 2, 3, round_trip=0.1),
-    Block(("tandem_playbook", "python"), SCALE, 3, ("noop",), per_machine=10),
-    Block(("tuned",), 2, 1, ("noop",), round_trip=0.1),
-    Block(("hand", "tuned"), 5, 1),
-    Block(("tuned",), 20, 1),
-    Block(("hand",), 20, 1, ("noop",)),
+    Block((*TANDEM, PEER, FLOOR), 5, 5),
+    Block((*TANDEM, PEER, FLOOR, *OTHER_KEYS), 20, 5),
+    Block((*TANDEM, Turn(("ssh_new", "ssh_warm"))), 50, 5),
+    Block((*TANDEM, PEER), 2, 3, round_trip=0.1),
+    Block((Turn(("tandem_playbook", "python")),), SCALE, 1, ("noop",), per_machine=10),
+    Block((Turn(("hand",)), Turn(("tuned",))), 5, 1),
+    Block((Turn(("tuned",)),), 20, 1, ("noop",)),
 ]
-QUICK = [Block((*TANDEM, "pyinfra", *FLOOR), 5, 1), Block((*TANDEM, "ssh_new"), 5, 1, key_exchange=CURVE25519)]
+QUICK = [Block((*TANDEM, PEER, FLOOR, *OTHER_KEYS), 5, 1)]
 
 
 class Bench:
@@ -107,19 +113,19 @@ class Bench:
             else:
                 for number in range(block.rounds):
                     # another order each time, so that nobody always comes after the same one
-                    turn = number % len(block.contenders)
-                    for contender in block.contenders[turn:] + block.contenders[:turn]:
-                        self._turn(block, contender, number)
+                    first = number % len(block.turns)
+                    for turn in block.turns[first:] + block.turns[:first]:
+                        self._turn(block, turn, number)
 
-    def _stage(self, block: Block) -> Stage:
+    def _stage(self, block: Block, turn: Turn) -> Stage:
         servers = [Server(number) for number in range(1, block.servers + 1)]
         fleet = Fleet(WORK / "fleet", self._base, [CONFIGURATION, *servers], block.per_machine)
         port = PROXY_PORT if block.round_trip else 22
-        return Stage(WORK / "stage", fleet, servers, port=port, key_exchange=block.key_exchange)
+        return Stage(WORK / "stage", fleet, servers, port=port, key_exchange=turn.key_exchange)
 
-    def _turn(self, block: Block, contender: str, number: int) -> None:
-        """Let one contender do everything once, on servers that are new."""
-        stage = self._stage(block)
+    def _turn(self, block: Block, turn: Turn, number: int) -> None:
+        """Let the contenders of a turn do everything once, on servers that are new."""
+        stage = self._stage(block, turn)
         with stage.fleet.up(), ExitStack() as lines:
             if block.round_trip:
                 lines.enter_context(stage.fleet.delayed(block.round_trip))
@@ -127,17 +133,19 @@ class Bench:
             if "cold" not in block.scenarios:
                 stage.deliver()
             for scenario in block.scenarios:
-                self._measure(block, stage, contender, scenario, number)
+                for contender in turn.contenders:
+                    self._measure(block, stage, contender, scenario, number)
         shutil.rmtree(WORK / "stage", ignore_errors=True)
 
     def _standing(self, block: Block) -> None:
-        """Let contenders take turns on the same servers, because setting up these takes longest."""
-        stage = self._stage(block)
+        """Measure on servers that Tandem has delivered to before, because that takes longest."""
+        [turn] = block.turns
+        stage = self._stage(block, turn)
         with stage.fleet.up():
             stage.write()
             RUNS["tandem_playbook"](stage)
             for number in range(block.rounds):
-                for contender in block.contenders:
+                for contender in turn.contenders:
                     self._measure(block, stage, contender, "noop", number)
 
     def _measure(self, block: Block, stage: Stage, contender: str, scenario: str, number: int) -> None:
@@ -165,7 +173,7 @@ class Bench:
             execs=max(execs[server.name] for server in stage.servers if server.name in execs),
             exact=all(restarts[server.name] == dict.fromkeys(units, 1) for server in stage.servers),
             round_trip=block.round_trip,
-            key_exchange=block.key_exchange or "default",
+            key_exchange=stage.key_exchange or "default",
             load=(before, os.getloadavg()[0]),
         )
         self._found.append(measured)

@@ -56,10 +56,17 @@ def test_a_ratio_is_that_of_the_medians():
 
 
 def test_only_runs_on_the_same_line_with_the_same_key_exchange_are_compared():
-    slow = measured("pyinfra", 99, round_trip=0.1)
-    other = measured("pyinfra", 77, key_exchange="curve25519-sha256")
+    slow = measured("rsync", 99, round_trip=0.1)
+    other = measured("rsync", 77, key_exchange="curve25519-sha256")
     results = Results([measured("tandem", 3), slow, other])
-    assert results.ratio("pyinfra", "tandem", "noop", 20) is None
+    assert results.ratio("rsync", "tandem", "noop", 20) is None
+    assert results.seconds("rsync", "noop", 20, 0.1) == 99
+    assert results.seconds("rsync", "noop", 20, keys="curve25519-sha256") == 77
+
+
+def test_a_run_of_a_contender_with_a_key_exchange_of_its_own_counts_for_each():
+    results = Results([measured("tandem", 3, key_exchange="curve25519-sha256"), measured("pyinfra", 24)])
+    assert results.ratio("pyinfra", "tandem", "noop", 20, keys="curve25519-sha256") == 8
 
 
 @pytest.mark.parametrize(("seconds", "held"), [(21.0, True), (20.9, False)])
