@@ -43,6 +43,7 @@ def shared(make: Make, names: list[str], processes: int) -> Iterator[tuple[str, 
 def _work(make: Make, names: list[str], writing: int) -> None:
     """Make something, send it, and end this process, whatever happens, without doing what is the first one's to do."""
     status = 1
+    gc.disable()  # this process ends before there is much garbage; looking for it is a twentieth of the work
     try:
         with open(writing, "wb") as pipe:
             for name, data in make(names):

@@ -10,12 +10,13 @@ from tandem.errors import Origin
 Level = Literal["instance", "cluster", "suite", "installation", "default"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Value:
     """Hold a value, the level and the environment's set (None: Global) that it comes from, and its origin.
 
     With `merge: union` several values make one: `contributions` are those, the lowest level first, and level and
-    origin are those of the first. `struck` is what a contribution takes away from the levels above it.
+    origin are those of the first. `struck` is what a contribution takes away from the levels above it. Never change
+    one (see Origin).
     """
 
     value: Any
