@@ -23,7 +23,7 @@ endif
 # A new lock gets a new environment, and so does a checkout that has moved: programs in it name its folder.
 STAMP := .venv/made-from-$(shell cat requirements.lock <(pwd) | sha256sum | cut -c1-16)
 
-LAB_PACKAGES := iproute2 mmdebstrap netcat-openbsd nftables openssh-client sshpass systemd-container
+LAB_PACKAGES := iproute2 mmdebstrap netcat-openbsd nftables openssh-client sshpass systemd-container xmlsec1
 BENCH_PACKAGES := rsync util-linux
 
 # Says where the interpreter itself is, which an environment (such as the one about to be replaced) only links to.

@@ -24,10 +24,10 @@ settings.load_profile("tandem")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by their folder: tests/lab and tests/e2e need the lab, tests/prove are the matrix of faults."""
+    """Mark tests by their folder: some need the lab or what is installed for it, tests/prove are the matrix of faults."""
     for item in items:
         folder = item.path.relative_to(ROOT / "tests").parts[0]
-        if folder in {"e2e", "lab"}:
+        if folder in {"e2e", "lab", "license"}:
             item.add_marker(pytest.mark.lab)
         elif folder == "prove":
             item.add_marker(pytest.mark.prove)

@@ -10,7 +10,7 @@ import pytest
 from tests.tree.walk import ROOT, files, imports, label
 
 LONGEST = 350
-OURS = {"tandem", "tandem_server", "lab", "bench", "tests"}
+OURS = {"tandem", "tandem_guard", "tandem_server", "lab", "bench", "tests"}
 # the name to import is not always the name to install
 IMPORTED_AS = {"ansible-core": "ansible", "pyyaml": "yaml", "pytest-testinfra": "testinfra"}
 
@@ -43,7 +43,7 @@ def test_a_file_holds_one_idea(path: Path) -> None:
 @pytest.mark.parametrize("path", SERVER, ids=label)
 def test_the_server_program_needs_only_the_standard_library(path: Path) -> None:
     """It runs on servers that have Python and nothing else."""
-    foreign = imports(path) - sys.stdlib_module_names - {"tandem_server"}
+    foreign = imports(path) - sys.stdlib_module_names - {"tandem_guard", "tandem_server"}
     assert not foreign, f"{label(path)} imports {', '.join(sorted(foreign))}"
 
 

@@ -19,6 +19,9 @@ RESERVED_SUITES = ("installation",)
 
 RESERVED_MODULES = ("environments",)
 
+COUNTABLE = ("integer", "boolean", "list")
+"""Types of options that a license can limit."""
+
 
 def agree(applications: list[Application], problems: Problems) -> None:
     """Note where declarations contradict each other."""
@@ -40,6 +43,7 @@ def agree(applications: list[Application], problems: Problems) -> None:
                     problems.add(application.origin, message)
         _processes(application, problems)
         _units(application, problems)
+        _entitlements(application, problems)
 
 
 def _mentioned(application: Application) -> Iterator[tuple[str, Iterable[str]]]:
@@ -89,3 +93,12 @@ def _units(application: Application, problems: Problems) -> None:
         if declared.process is not None and declared.process not in declaration.processes:
             message = f"{declared.process} is not a process{did_you_mean(declared.process, declaration.processes)}"
             problems.add(application.origin, f"units.{unit}.process: {message}")
+
+
+def _entitlements(application: Application, problems: Problems) -> None:
+    """Check that what the license limits are options that can be counted."""
+    options = application.options
+    for name, dotted in application.declaration.entitlements.items():
+        if dotted not in options or options[dotted].type.type not in COUNTABLE:
+            message = f"{dotted} is not an option of type {', '.join(COUNTABLE)}{did_you_mean(dotted, options)}"
+            problems.add(application.origin, f"entitlements.{name}: {message}")

@@ -77,11 +77,14 @@ class Declaration(Frozen):
     """Hold the whole of meta/application.yml.
 
     `batch` names the option that says how many instances of a cluster may be interrupted at once; without it, one.
+    `entitlements` maps what the license limits in an instance to the option that uses it: a number, a switch, or a list
+    whose entries count.
     """
 
     description: str
     suite: str | None
-    license_kind: Literal["server", "billing_engine", "sip", "none"] = "server"
+    license_kind: Literal["server", "billing_engine", "sip", "clustered_database", "none"] = "server"
+    entitlements: Mapping[str, str] = {}
     instances: Instances = Instances()
     alone: bool = False
     beside: Texts = ()

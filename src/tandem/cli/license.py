@@ -1,0 +1,203 @@
+"""Issue licenses, verify them, and show what is used of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from tandem_guard.counting import exceeded
+from tandem_guard.document import Refused
+from tandem_guard.license import License
+
+from tandem.cli._common import inventory_option, json_option, load_model, print_json, table
+from tandem.errors import Failed, InputRefused, Origin, Problem
+from tandem.license import keys
+from tandem.license.allocation import allocation_of
+from tandem.license.report import Report, shown
+from tandem.license.signature import allocation_in, license_in
+from tandem.license.vendor import Vendor
+
+F = TypeVar("F", bound=Callable[..., Any])
+READABLE = click.Path(path_type=Path)
+
+vendor_option = click.option(
+    "--vendor",
+    "directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("vendor"),
+    show_default=True,
+    help="The vendor's directory.",
+)
+passphrase_option = click.option(
+    "--passphrase-file",
+    type=READABLE,
+    metavar="FILE",
+    help="Holds the passphrase of the authorities' keys.",
+)
+authority_option = click.option(
+    "--authority", type=READABLE, required=True, metavar="PEM", help="The vendor's certificate that is pinned."
+)
+
+
+@click.group(short_help="Issue, verify and show licenses.")
+def command() -> None:
+    """Issue licenses as the vendor does, verify them, and show what an installation uses of its own."""
+
+
+@command.command("init-vendor")
+@click.argument("name")
+@vendor_option
+@passphrase_option
+def init_vendor(name: str, directory: Path, passphrase_file: Path | None) -> None:
+    """Make the keys and certificates of the vendor NAME.
+
+    Installations pin licenses-ca.pem. The keys of both authorities are needed to certify only: keep them elsewhere.
+    """
+    Vendor(directory).create(name, _passphrase(passphrase_file))
+    click.echo(f"{directory}: keys and certificates made; give licenses-ca.pem to installations, and only that")
+    if passphrase_file is None:
+        click.echo("the keys of the authorities have no passphrase: keep them where nobody else reads them")
+
+
+@command.command()
+@click.argument("key", type=READABLE)
+@inventory_option
+@click.option("-o", "--output", type=READABLE, metavar="FILE", help="Write the request there.")
+def request(key: Path, inventory: str | None, output: Path | None) -> None:
+    """Request the certificate of the installation's own key, which is made in the file KEY where there is none."""
+    installation = load_model(inventory).installation.name
+    found = keys.load(key) if key.exists() else keys.create(key)
+    text = keys.request(installation, found).decode()
+    if output:
+        _write(output, text)
+        click.echo(f"{output}: the request of {installation}; send it to the vendor, but never {key}")
+    else:
+        click.echo(text, nl=False)
+
+
+@command.command()
+@click.argument("name")
+@vendor_option
+@passphrase_option
+def certify(name: str, directory: Path, passphrase_file: Path | None) -> None:
+    """Certify the key of the installation of license NAME, whose request is licenses/NAME.csr."""
+    click.echo(f"{Vendor(directory).certify(name, _passphrase(passphrase_file))}: certified")
+
+
+@command.command()
+@click.argument("names", nargs=-1, metavar="NAME…")
+@vendor_option
+def issue(names: tuple[str, ...], directory: Path) -> None:
+    """Sign licenses anew, good for eight days; all that are described, or those named.
+
+    licenses/NAME.yml says what a license shall say; it is written to licenses/NAME.xml.
+    """
+    vendor = Vendor(directory)
+    wanted = names or vendor.names
+    if not wanted:
+        raise Failed(f"{directory}/licenses: describes no license; licenses/NAME.yml says what one shall say")
+    failures = []
+    for name in wanted:
+        try:
+            found = vendor.issue(name)
+        except (Failed, InputRefused) as error:
+            failures.append(str(error))
+        else:
+            click.echo(f"{name}: serial {found.serial}, valid until {shown(found.valid_until)}")
+    if failures:
+        raise Failed("\n".join(failures))
+
+
+@command.command()
+@click.argument("file", type=READABLE)
+@authority_option
+@click.option("--allocation", type=READABLE, metavar="FILE", help="Verify this allocation, too, against the license.")
+def verify(file: Path, authority: Path, allocation: Path | None) -> None:
+    """Verify the license in FILE: its form, its signature under the pinned certificate, its dates."""
+    now = datetime.now(UTC)
+    found = _license(file, authority, now)
+    if not found.valid_from <= now <= found.valid_until:
+        when = f"from {shown(found.valid_from)} until {shown(found.valid_until)}"
+        raise _refused(file, f"is not valid now; it was signed for the time {when}")
+    if allocation:
+        try:
+            used = allocation_in(_bytes(allocation), found)
+        except Refused as refused:
+            raise _refused(allocation, str(refused)) from None
+        if used.installation != found.installation:
+            raise _refused(
+                allocation, f"is of installation {used.installation}; the license is for {found.installation}"
+            )
+        if over := exceeded(found, used):
+            raise InputRefused(Problem(Origin(str(allocation)), f"{limit} ({', '.join(limit.by)})") for limit in over)
+    whom = f"for {found.installation} of {found.owner}, serial {found.serial}"
+    click.echo(f"{file}: good: {whom}, valid until {shown(found.valid_until)}")
+
+
+@command.command()
+@click.argument("file", type=READABLE)
+@authority_option
+@inventory_option
+@json_option
+def show(file: Path, authority: Path, inventory: str | None, *, as_json: bool) -> None:
+    """Show what the license in FILE allows, and how much of that the installation uses as it is in the source."""
+    now = datetime.now(UTC)
+    found = _license(file, authority, now)
+    model = load_model(inventory)
+    if model.installation.name != found.installation:
+        raise _refused(file, f"is for installation {found.installation}; this one is {model.installation.name}")
+    report = Report(found, allocation_of(model, 0, now), now)
+    if as_json:
+        print_json(report.facts())
+        return
+    click.echo(f"license of {found.installation} for {found.owner}, serial {found.serial}")
+    click.echo(f"valid until {shown(found.valid_until)}, expires {found.expires:%F}")
+    rows: list[tuple[str, ...]] = [("limit", "used", "allowed", "left")]
+    for limit in report.limits:
+        allowed = ("any", "any") if limit.allowed is None else (str(limit.allowed), str(limit.allowed - limit.used))
+        rows.append((limit.what, str(limit.used), *allowed))
+    click.echo("\n".join(table(rows)))
+    for warning in report.warnings():
+        click.echo(f"warning: {warning}")
+
+
+def _license(file: Path, authority: Path, at: datetime) -> License:
+    keys.certificate_in(authority)  # or say what is wrong with it
+    try:
+        return license_in(_bytes(file), authority, at)
+    except Refused as refused:
+        raise _refused(file, str(refused)) from None
+
+
+def _refused(file: Path, message: str) -> InputRefused:
+    return InputRefused([Problem(Origin(str(file)), message)])
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise Failed(f"{file}: cannot be read: {error.strerror}") from None
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text)
+    except OSError as error:
+        raise Failed(f"{file}: cannot be written: {error.strerror}") from None
+
+
+def _passphrase(file: Path | None) -> str | None:
+    """Return the first line of a file that nobody else can read."""
+    if file is None:
+        return None
+    lines = _bytes(file).decode(errors="replace").splitlines()
+    if not lines or not lines[0]:
+        raise Failed(f"{file}: is empty; its first line is the passphrase")
+    if os.stat(file).st_mode & keys.OTHERS:
+        raise Failed(f"{file}: others can read it; a passphrase is its owner's alone: chmod 600 {file}")
+    return lines[0]

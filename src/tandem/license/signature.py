@@ -1,0 +1,121 @@
+"""Sign licenses and allocations, and verify them with signxml; servers verify with xmlsec1, and both must agree."""
+
+from __future__ import annotations
+
+import base64
+import warnings
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.utils import CryptographyDeprecationWarning
+from lxml import etree
+from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, SignatureMethod
+from signxml.exceptions import InvalidCertificate, InvalidDigest, SignXMLException
+from signxml.signer import XMLSigner
+from signxml.verifier import SignatureConfiguration, XMLVerifier
+from tandem_guard.document import HEAD, Refused, certificates, read
+from tandem_guard.license import ALLOCATION_ROOT, LICENSE_ROOT, Allocation, License, allocation_of, license_of
+
+NO_CERTIFICATE = (ValueError, x509.InvalidVersion, UnsupportedAlgorithm)
+"""What reading a certificate ends with, where it is none."""
+SCHEMAS = Path(__file__).parent / "schemas"
+
+
+def sign(root: etree._Element, key: EllipticCurvePrivateKey, certificate: x509.Certificate | None) -> bytes:
+    """Return a document with its signature; `certificate` is that of the key, where the document has to bring it."""
+    signer = XMLSigner(
+        signature_algorithm=SignatureMethod.ECDSA_SHA256,
+        digest_algorithm=DigestAlgorithm.SHA256,
+        c14n_algorithm=CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0,
+    )
+    signed = signer.sign(root, key=key, cert=[certificate] if certificate else None)
+    if certificate is None:
+        signature = signed[-1]
+        for info in signature.findall("{*}KeyInfo"):
+            signature.remove(info)
+    return HEAD + etree.tostring(signed, encoding="unicode").encode() + b"\n"
+
+
+def license_in(data: bytes, authority: Path, at: datetime) -> License:
+    """Return the license in a file; raise Refused where it is none, or not signed under the vendor's authority.
+
+    `authority` is the file of the certificate that is pinned, in PEM. `at` is the moment for which certificates have to
+    be valid; the dates of the license itself are not looked at.
+    """
+    root = read(data, LICENSE_ROOT)
+    found = certificates(root)
+    if len(found) != 1:
+        raise Refused(f"its signature has {len(found)} certificates; exactly one must be there")
+    _conforms(data, "license")
+    _in_time(found[0], at)
+    return license_of(_signed(data, verification_time=at, ca_pem_file=str(authority)))
+
+
+def allocation_in(data: bytes, license_: License) -> Allocation:
+    """Return the allocation in a file; raise Refused where it is none, or not signed with the installation's key."""
+    if certificates(read(data, ALLOCATION_ROOT)):
+        raise Refused("brings a certificate along; who may sign an allocation is said by the license alone")
+    _conforms(data, "allocation")
+    try:
+        certificate = x509.load_der_x509_certificate(license_.certificate)
+    except NO_CERTIFICATE:
+        raise Refused("cannot be verified: the license has no certificate of the installation's key") from None
+    return allocation_of(_signed(data, x509_cert=certificate))
+
+
+def _in_time(certificate: str, at: datetime) -> None:
+    """Refuse a signature with a certificate that is not valid yet, or no more."""
+    try:
+        with warnings.catch_warnings(action="error"):  # what no certificate of ours has
+            found = x509.load_der_x509_certificate(base64.b64decode(certificate))
+    except (*NO_CERTIFICATE, CryptographyDeprecationWarning):
+        raise Refused("its signature has a certificate that is none") from None
+    if at < found.not_valid_before_utc:
+        raise Refused(f"the certificate that it was signed with is not valid before {found.not_valid_before_utc:%F %R}")
+    if at > found.not_valid_after_utc:
+        raise Refused(f"the certificate that it was signed with has expired on {found.not_valid_after_utc:%F %R}")
+
+
+def _signed(data: bytes, *, verification_time: datetime | None = None, **trust: Any) -> ET.Element:
+    """Return what has been signed, and nothing else; raise Refused where the signature is not good."""
+    config = SignatureConfiguration(
+        location="./",
+        signature_methods=frozenset({SignatureMethod.ECDSA_SHA256}),
+        digest_algorithms=frozenset({DigestAlgorithm.SHA256}),
+        verification_time=verification_time,
+    )
+    try:
+        result = XMLVerifier().verify(data, parser=_parser(), expect_config=config, **trust)
+    except InvalidCertificate:
+        raise Refused("was signed with a certificate that is not of the vendor's authority") from None
+    except InvalidDigest:
+        raise Refused("was changed after it had been signed") from None
+    except (SignXMLException, InvalidSignature, *NO_CERTIFICATE):
+        raise Refused("its signature is not good") from None
+    assert not isinstance(result, list)
+    return ET.fromstring(result.signed_data)  # noqa: S314 - canonical XML, read strictly before
+
+
+def _parser() -> etree.XMLParser:
+    return etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, remove_comments=False)
+
+
+def _conforms(data: bytes, name: str) -> None:
+    """Refuse what the schema of such documents does not describe."""
+    try:
+        _schema(name).assertValid(etree.fromstring(data, _parser()))
+    except etree.XMLSyntaxError as error:
+        raise Refused(f"is not well-formed XML: {error.msg}") from None
+    except etree.DocumentInvalid as error:
+        raise Refused(f"does not conform to its schema: {error}") from None
+
+
+@cache
+def _schema(name: str) -> etree.XMLSchema:
+    return etree.XMLSchema(file=str(SCHEMAS / f"{name}.xsd"))
