@@ -24,7 +24,7 @@ settings.load_profile("tandem")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by their folder: some need the lab or what is installed for it, tests/prove are the matrix of faults."""
+    """Mark tests by folder: some need the lab or what is installed for it, tests/prove are the matrix of faults."""
     for item in items:
         folder = item.path.relative_to(ROOT / "tests").parts[0]
         if folder in {"e2e", "lab", "license"}:
