@@ -12,12 +12,13 @@ import click
 from tandem_guard.counting import exceeded
 from tandem_guard.document import Refused
 from tandem_guard.license import License
+from tandem_guard.verdict import shown
 
 from tandem.cli._common import inventory_option, json_option, load_model, print_json, table
 from tandem.errors import Failed, InputRefused, Origin, Problem
 from tandem.license import keys
 from tandem.license.allocation import allocation_of
-from tandem.license.report import Report, shown
+from tandem.license.report import Report
 from tandem.license.signature import allocation_in, license_in
 from tandem.license.vendor import Vendor
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from tandem_guard.counting import Limit, limits
 from tandem_guard.license import MOMENT, Allocation, License
+from tandem_guard.verdict import shown
 
 NEARLY = (100, 95, 90)
 """Percent of a limit from which on it is warned of (spec 02)."""
@@ -66,8 +67,3 @@ class Report:
             "entitlements": {name: dict(options) for name, options in said.entitlements.items()},
             "warnings": list(self.warnings()),
         }
-
-
-def shown(moment: datetime) -> str:
-    """Return a moment as people read it."""
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
