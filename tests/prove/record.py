@@ -18,7 +18,7 @@ HEAD = """# Proofs
 `make prove` breaks an apply at every moment that matters, mends what it broke, looks where every server stands before
 anything is applied, applies again, and looks again. It wrote this page. *Held* means: before anything was applied,
 every server was wholly on the old or wholly on the new configuration (the number of each stands in brackets; *half*
-is a server whose program was killed, before the next run undid that), and the next apply brought all servers to
+is a server whose program was killed, before the next run saw to that), and the next apply brought all servers to
 what was wanted, by itself. A server is on a configuration when all files and links, their modes and owners, the
 addresses, the units that run and the files these started with are the configuration's, and nothing else of Tandem
 is there. *Too late* means: the apply had ended before the fault came, which proves nothing.
