@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from .license import Allocation, Entitlement, License, Use
+from .license import Allocation, License, Use
 
 NONE = "none"  # the kind of applications that no license counts
 SERVER = "server"  # the kind of applications that count as servers only
-UNLIMITED = 0
+KINDS = {"sip": "SIP"}
+"""What kinds are called that are not called by their name."""
 
 
 @dataclass(frozen=True)
 class Limit:
-    """How much of a limit is used; `allowed` is None where there is none, `by` are servers or instances."""
+    """How much of a limit is used: `name` is a kind, or application and entitlement.
 
-    what: str
+    `allowed` is None where there is no limit, and 0 or 1 for a `switch`. `by` are the servers or instances that use it.
+    """
+
+    name: str
     used: int
     allowed: int | None
     by: tuple[str, ...]
+    switch: bool = False
+
+    @property
+    def what(self) -> str:
+        """Return the name as people read it.
+
+        >>> [Limit(name, 0, 0, ()).what for name in ("server", "billing_engine", "sip", "web.pages")]
+        ['servers', 'billing engine servers', 'SIP servers', 'web: pages']
+        """
+        if "." in self.name:
+            return self.name.replace(".", ": ")
+        return "servers" if self.name == SERVER else f"{KINDS.get(self.name, self.name.replace('_', ' '))} servers"
 
     @property
     def exceeded(self) -> bool:
@@ -27,6 +43,8 @@ class Limit:
         return self.allowed is not None and self.used > self.allowed
 
     def __str__(self) -> str:
+        if self.switch:
+            return f"{self.what}: {'used, and not licensed' if self.exceeded else 'licensed'}"
         over = f", {self.used - self.allowed} too many" if self.allowed is not None and self.exceeded else ""
         return f"{self.what}: {self.used} of {'any number' if self.allowed is None else self.allowed}{over}"
 
@@ -42,57 +60,40 @@ def servers_by_kind(instances: Iterable[Use]) -> dict[str, set[str]]:
 
 
 def limits(license_: License, allocation: Allocation) -> list[Limit]:
-    """Return every limit of a license, with what an allocation uses of it: servers, kinds, then entitlements."""
-    return [*_servers(license_, allocation), *_entitlements(license_, allocation)]
+    """Return every limit of a license, with what an allocation uses of it: servers, kinds, then entitlements.
+
+    The license of a site is for the instances on its servers.
+    """
+    here = [
+        instance
+        for instance in allocation.instances.values()
+        if license_.site in (None, allocation.sites.get(instance.server))
+    ]
+    return [*_servers(license_, here), *_entitlements(license_, here)]
 
 
-def _servers(license_: License, allocation: Allocation) -> Iterator[Limit]:
-    used = servers_by_kind(allocation.instances.values())
+def _servers(license_: License, instances: list[Use]) -> Iterator[Limit]:
+    used = servers_by_kind(instances)
     for kind in (SERVER, *sorted((used.keys() | license_.kinds.keys() | license_.bundled.keys()) - {SERVER})):
         by = tuple(sorted(used.get(kind, ())))
-        allowed = license_.servers if kind == SERVER else license_.limit(kind)
-        unlimited = allowed == UNLIMITED and (kind == SERVER or license_.bundled.get(kind, kind) in license_.kinds)
-        yield Limit(_servers_of(kind), len(by), None if unlimited else allowed, by)
+        yield Limit(kind, len(by), license_.servers if kind == SERVER else license_.limit(kind), by)
 
 
-def _entitlements(license_: License, allocation: Allocation) -> Iterator[Limit]:
-    """Yield what instances use of what their applications are entitled to: of each the one that uses most."""
-    most: dict[tuple[str, str], tuple[int, list[str]]] = {}
-    for instance in allocation.instances.values():
+def _entitlements(license_: License, instances: list[Use]) -> Iterator[Limit]:
+    """Yield what applications are entitled to, and of each what the instance uses that uses most."""
+    granted = {(app, name): value for app, options in license_.entitlements.items() for name, value in options.items()}
+    used: dict[tuple[str, str], dict[str, int]] = {key: {} for key in granted}
+    for instance in instances:
         for name, value in instance.options.items():
-            known, by = most.setdefault((instance.application, name), (0, []))
-            if value > known:
-                most[instance.application, name] = int(value), [instance.name]
-            elif value and value == known:
-                by.append(instance.name)
-    for (application, name), (value, by) in sorted(most.items()):
-        granted = license_.entitlements.get(application, {}).get(name, False)
-        yield Limit(f"{application}: {name}", value, _allowed(granted), tuple(sorted(by)))
-
-
-def _allowed(granted: Entitlement) -> int | None:
-    """Return how much is allowed: of a limit 0 means any number, and of what is not licensed nothing."""
-    if isinstance(granted, bool):
-        return int(granted)
-    return None if granted == UNLIMITED else granted
-
-
-def _servers_of(kind: str) -> str:
-    """Return what servers of a kind are called.
-
-    >>> _servers_of("server"), _servers_of("billing_engine"), _servers_of("sip")
-    ('servers', 'billing engine servers', 'SIP servers')
-    """
-    if kind == SERVER:
-        return "servers"
-    return f"{'SIP' if kind == 'sip' else kind.replace('_', ' ')} servers"
+            used.setdefault((instance.application, name), {})[instance.name] = int(value)
+    for (application, name), by in sorted(used.items()):
+        most = max(by.values(), default=0)
+        users = tuple(sorted(each for each, value in by.items() if value == most and value))
+        value = granted.get((application, name), False)
+        allowed = int(value) if isinstance(value, bool) else value or None
+        yield Limit(f"{application}.{name}", most, allowed, users, isinstance(value, bool) and most <= 1)
 
 
 def exceeded(license_: License, allocation: Allocation) -> list[Limit]:
     """Return the limits of a license of which an allocation uses more than is allowed."""
     return [limit for limit in limits(license_, allocation) if limit.exceeded]
-
-
-def head_room(found: Iterable[Limit]) -> Mapping[str, int | None]:
-    """Return how much of each limit is left; None where there is no limit."""
-    return {limit.what: None if limit.allowed is None else limit.allowed - limit.used for limit in found}

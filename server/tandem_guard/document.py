@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 from xml.etree import ElementTree as ET
 from xml.etree.ElementTree import Element
 
@@ -19,6 +20,26 @@ ALGORITHMS = {
     "DigestMethod": ["http://www.w3.org/2001/04/xmlenc#sha256"],
 }
 """The only algorithms there are, in the order in which they stand in a signature (spec 02)."""
+Shape = tuple[str, tuple[str, ...], tuple[Any, ...]]
+"""What an element is called, its attributes, and what is in it."""
+_REFERENCE: tuple[Shape, ...] = (
+    ("Transforms", (), (("Transform", ("Algorithm",), ()), ("Transform", ("Algorithm",), ()))),
+    ("DigestMethod", ("Algorithm",), ()),
+    ("DigestValue", (), ()),
+)
+SIGNED: tuple[Shape, ...] = (
+    (
+        "SignedInfo",
+        (),
+        (
+            ("CanonicalizationMethod", ("Algorithm",), ()),
+            ("SignatureMethod", ("Algorithm",), ()),
+            ("Reference", ("URI",), _REFERENCE),
+        ),
+    ),
+    ("SignatureValue", (), ()),
+)
+KEY: tuple[Shape, ...] = (("KeyInfo", (), (("X509Data", (), (("X509Certificate", (), ()),)),)),)
 IDENTIFIER = re.compile(r"(?:\{.*\})?id\Z", re.IGNORECASE)
 
 
@@ -26,17 +47,19 @@ class Refused(Exception):
     """Say why a document is not believed."""
 
 
-def read(data: bytes, root: str) -> Element:
+def read(data: bytes, root: str, *, certified: bool) -> Element:
     """Return the root element of a signed document, whose name with its namespace must be `root`.
 
-    Raise Refused for everything that is not plain XML in UTF-8 with one enveloped signature of the one kind there is.
-    Whether the signature is good is not looked at.
+    Raise Refused for everything that is not plain XML in UTF-8 with one enveloped signature of the one kind there is,
+    which brings the certificate of who signed it along where it is to be `certified`, and else no key at all. Whether
+    the signature is good is not looked at.
     """
     found = _parse(data)
     if found.tag != root:
         raise Refused(f"is no {_bare(root)}: its root element is {_bare(found.tag)}")
     _one_root(found)
     _signature(found)
+    _shape(found[-1], certified=certified)
     return found
 
 
@@ -95,12 +118,33 @@ def _signature(root: Element) -> None:
             raise Refused(f"its signature has another {name} than the one that is allowed: {names}")
 
 
-def certificates(root: Element) -> list[str]:
-    """Return the certificates in the signature of a document, in base64 without white space.
+def _shape(signature: Element, *, certified: bool) -> None:
+    """Refuse a signature with anything in it that the one kind there is has not."""
+    keys = signature.find(_signed("KeyInfo"))
+    if not certified and keys is not None:
+        raise Refused("brings a key along; who may sign an allocation is said by the license alone")
+    number = len(list(signature.iter(_signed("X509Certificate"))))
+    if certified and number != 1:
+        raise Refused(f"its signature has {number} certificates; exactly one must be there")
+    _same(signature, (*SIGNED, *(KEY if certified else ())))
 
-    A license has one, that of who signed it. An allocation has none: who may sign it is said by the license alone.
-    """
-    return ["".join((found.text or "").split()) for found in root[-1].iter(_signed("X509Certificate"))]
+
+def _same(element: Element, wanted: tuple[Shape, ...]) -> None:
+    names = [name for name, *_ in wanted]
+    found = [_bare(child.tag) if child.tag.startswith(f"{{{SIGNATURE}}}") else child.tag for child in element]
+    if found != names:
+        here, wanted_here = ", ".join(found) or "nothing", ", ".join(names) or "nothing"
+        raise Refused(f"its signature has {here} in {_bare(element.tag)}; there belongs {wanted_here}")
+    for child, (name, attributes, inside) in zip(element, wanted, strict=True):
+        if list(child.attrib) != list(attributes):
+            raise Refused(f"its signature has other attributes on {name}: {', '.join(child.attrib) or 'none'}")
+        _same(child, inside)
+
+
+def certificate(root: Element) -> str:
+    """Return the certificate in the signature of a document, in base64 without white space."""
+    [found] = root[-1].iter(_signed("X509Certificate"))
+    return "".join((found.text or "").split())
 
 
 def _walk(element: Element, depth: int = 1) -> Iterator[tuple[int, Element]]:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TypeVar
 from xml.etree.ElementTree import Element
 
 from .document import ALLOCATION, LICENSE, Refused
 
 MOMENT = "%Y-%m-%dT%H:%M:%SZ"
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}", re.ASCII)
+NUMBER = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
+TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", re.ASCII)
 LICENSE_ROOT, ALLOCATION_ROOT = f"{{{LICENSE}}}License", f"{{{ALLOCATION}}}Allocation"
 T = TypeVar("T")
 
 Entitlement = int | bool
-"""A limit (0: none) or whether something is allowed."""
+"""A limit (0: no limit) or whether something is allowed."""
 
 
 @dataclass(frozen=True)
@@ -68,22 +73,26 @@ class Use:
 
 @dataclass(frozen=True)
 class Allocation:
-    """What runs where since the apply `number`; `servers` are management addresses by name."""
+    """What runs where since the apply `number`; `servers` are management addresses, `sites` those of servers."""
 
     installation: str
     number: int
     made: datetime
     servers: Mapping[str, str]
+    sites: Mapping[str, str]
     instances: Mapping[str, Use]
 
 
 def license_of(root: Element) -> License:
     """Return what a license says; raise Refused where it says something that none can."""
     kinds = _named(root, "Kind")
+    for name, each in kinds.items():
+        if ("as" in each.attrib) == ("limit" in each.attrib):
+            raise Refused(f"has the Kind {name} with either a limit and another kind, or with neither")
     [servers] = _exactly_one(root, "Servers")
     return License(
-        installation=_text(root, "installation"),
-        site=root.get("site"),
+        installation=_name(root, "installation"),
+        site=_name(root, "site") if "site" in root.attrib else None,
         owner=_text(root, "owner"),
         serial=_number(root, "serial"),
         issued=_moment(root, "issued"),
@@ -92,7 +101,7 @@ def license_of(root: Element) -> License:
         valid_until=_moment(root, "until"),
         servers=_number(servers, "limit"),
         kinds={name: _number(each, "limit") for name, each in kinds.items() if "as" not in each.attrib},
-        bundled={name: _text(each, "as") for name, each in kinds.items() if "as" in each.attrib},
+        bundled={name: _name(each, "as") for name, each in kinds.items() if "as" in each.attrib},
         entitlements={name: _options(each) for name, each in _named(root, "Application").items()},
         certificate=_base64(root, "Certificate"),
         seed=_inside(root, "Seed"),
@@ -109,17 +118,18 @@ def allocation_of(root: Element) -> Allocation:
                 raise Refused(f"has the Instance {name} twice")
             instances[name] = Use(
                 name=name,
-                application=_text(each, "application"),
-                kind=_text(each, "kind"),
+                application=_name(each, "application"),
+                kind=_name(each, "kind"),
                 address=_text(each, "address"),
                 server=server,
                 options=_options(each),
             )
     return Allocation(
-        installation=_text(root, "installation"),
+        installation=_name(root, "installation"),
         number=_number(root, "number"),
         made=_moment(root, "made"),
         servers={name: _text(each, "address") for name, each in servers.items()},
+        sites={name: _name(each, "site") for name, each in servers.items()},
         instances=instances,
     )
 
@@ -143,7 +153,7 @@ def _named(element: Element, name: str) -> dict[str, Element]:
     """Return the children of a kind by their own names, of which none may be there twice."""
     found: dict[str, Element] = {}
     for child in _children(element, name):
-        if (own := _text(child, "name")) in found:
+        if (own := _name(child, "name")) in found:
             raise Refused(f"has the {name} {own} twice")
         found[own] = child
     return found
@@ -172,17 +182,26 @@ def _text(element: Element, name: str) -> str:
     return _read(element, name, str)
 
 
-def _number(element: Element, name: str) -> int:
-    def read(text: str) -> int:
-        if not (text.isascii() and text.isdigit()):
-            raise ValueError(text)
-        return int(text)
+def _name(element: Element, name: str) -> str:
+    return _read(element, name, partial(_matching, NAME, str))
 
-    return _read(element, name, read)
+
+def _number(element: Element, name: str) -> int:
+    return _read(element, name, partial(_matching, NUMBER, int))
 
 
 def _moment(element: Element, name: str) -> datetime:
-    return _read(element, name, lambda text: datetime.strptime(text, MOMENT).replace(tzinfo=UTC))
+    def read(text: str) -> datetime:
+        return datetime.strptime(text, MOMENT).replace(tzinfo=UTC)
+
+    return _read(element, name, partial(_matching, TIME, read))
+
+
+def _matching(pattern: re.Pattern[str], read: Callable[[str], T], text: str) -> T:
+    """Return a text, read in some way; raise ValueError where it has another form (that of the schemas)."""
+    if not pattern.fullmatch(text):
+        raise ValueError(text)
+    return read(text)
 
 
 def _read(element: Element, name: str, read: Callable[[str], T]) -> T:

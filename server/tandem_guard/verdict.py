@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from . import xmlsec
 from .counting import exceeded
 from .document import Refused
-from .license import Allocation, License, Use
+from .license import Allocation, Entitlement, License, Use
 
 SLACK = timedelta(hours=1)
 """How far a clock may go back without anybody having turned it: what a time server corrects at boot."""
@@ -21,8 +20,9 @@ BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 class Seen:
     """The newest that a server has seen: moment, license (serial and moment of its signing), number of the allocation.
 
-    It is kept on disk and only ever rises: neither an old license, nor an old allocation, nor a clock that was turned
-    back gets past it.
+    It is kept on disk, made of what has passed, and rises: neither an old license, nor an old allocation, nor a clock
+    that was turned back gets past it. Only a newer license, which says what time it is at the vendor, puts the moment
+    right again where a clock had been ahead.
     """
 
     moment: datetime = BEGINNING
@@ -31,8 +31,9 @@ class Seen:
 
     def with_(self, license_: License, allocation: Allocation, now: datetime) -> Seen:
         """Return this with what has just been seen, where that is newer."""
+        known = BEGINNING if license_.order > self.license else self.moment
         return Seen(
-            max(self.moment, now, license_.valid_from, allocation.made),
+            max(known, now, license_.valid_from),
             max(self.license, license_.order),
             max(self.allocation, allocation.number),
         )
@@ -48,7 +49,7 @@ class Here:
     address: str
 
 
-def believed(license_: bytes, allocation: bytes, authority: Path) -> tuple[License, Allocation]:
+def believed(license_: bytes, allocation: bytes, authority: bytes) -> tuple[License, Allocation]:
     """Return what two files say; raise Refused, naming the document, where a signature or a form is not good."""
     try:
         found = xmlsec.license_in(license_, authority)
@@ -71,13 +72,14 @@ def whole(license_: License, allocation: Allocation, here: Here, seen: Seen, now
         yield f"the license is older than one that was here: serial {license_.serial}, of {shown(license_.valid_from)}"
     if allocation.number < seen.allocation:
         yield f"the allocation is of apply {allocation.number}; that of apply {seen.allocation} was here already"
-    yield from _time(license_, seen, now)
+    yield from in_time(license_, seen, now)
     for limit in exceeded(license_, allocation):
         yield f"{limit} ({', '.join(limit.by)})"
 
 
-def _time(license_: License, seen: Seen, now: datetime) -> Iterator[str]:
-    if now < seen.moment - SLACK:
+def in_time(license_: License, seen: Seen, now: datetime) -> Iterator[str]:
+    """Yield why a license is not good at a moment."""
+    if license_.order <= seen.license and now < seen.moment - SLACK:
         yield f"the clock was turned back: it is {shown(now)} on it, and it was {shown(seen.moment)} before"
     if now < license_.valid_from - SLACK:
         yield f"the license is not valid before {shown(license_.valid_from)}"
@@ -94,13 +96,17 @@ def instance(allocation: Allocation, here: Here, wanted: Use) -> Iterator[str]:
     found = allocation.instances.get(wanted.name)
     if found is None:
         yield f"{wanted.name} is not in the allocation"
-    elif found != replace(wanted, server=here.server):
+    elif _described(found) != _described(replace(wanted, server=here.server)):
         yield f"{wanted.name} is in the allocation as {_described(found)}, and not as {_described(wanted)}"
 
 
 def _described(use: Use) -> str:
-    options = "".join(f", {name} {value}" for name, value in sorted(use.options.items()))
+    options = "".join(f", {name} {_shown(value)}" for name, value in sorted(use.options.items()))
     return f"{use.application} ({use.kind}) on {use.server} at {use.address}{options}"
+
+
+def _shown(value: Entitlement) -> str:
+    return ("no", "yes")[value] if isinstance(value, bool) else str(value)
 
 
 def shown(moment: datetime) -> str:

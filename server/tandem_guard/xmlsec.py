@@ -7,48 +7,54 @@ import contextlib
 import os
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
-from .document import Refused, certificates, read
+from .document import Refused, read
 from .license import ALLOCATION_ROOT, LICENSE_ROOT, Allocation, License, allocation_of, license_of
 
 PATIENCE = 30  # seconds; it takes some milliseconds
+PROGRAM = "/usr/bin/xmlsec1"
+TRUST_NOBODY = {"SSL_CERT_FILE": "/dev/null", "SSL_CERT_DIR": "/dev/null"}
+BEGIN = b"-----BEGIN CERTIFICATE-----"
 LINE = 64  # characters of base64 in PEM
 
 
-def license_in(data: bytes, authority: Path) -> License:
+def license_in(data: bytes, authority: bytes) -> License:
     """Return the license in a file; raise Refused where it is none, or not signed under the vendor's authority.
 
-    Certificates have to be valid now; the dates of the license itself are not looked at.
+    `authority` is the certificate that is pinned, in PEM. Certificates have to be valid now; the dates of the license
+    itself are not looked at.
     """
-    root = read(data, LICENSE_ROOT)
-    found = certificates(root)
-    if len(found) != 1:
-        raise Refused(f"its signature has {len(found)} certificates; exactly one must be there")
-    _verify(data, "--trusted-pem", authority.read_bytes(), "--enabled-key-data", "x509")
+    root = read(data, LICENSE_ROOT, certified=True)
+    if authority.count(BEGIN) != 1:
+        raise Refused("cannot be verified: what is pinned is not one certificate in PEM")
+    _verify(data, "--trusted-pem", authority, "x509")
     return license_of(root)
 
 
 def allocation_in(data: bytes, license_: License) -> Allocation:
-    """Return the allocation in a file; raise Refused where it is none, or not signed with the installation's key."""
-    root = read(data, ALLOCATION_ROOT)
-    if certificates(root):
-        raise Refused("brings a certificate along; who may sign an allocation is said by the license alone")
-    _verify(data, "--pubkey-cert-pem", _pem(license_.certificate))
+    """Return the allocation in a file; raise Refused where it is none, or not signed with the installation's key.
+
+    The license vouches for the key, so the dates of its certificate are not looked at.
+    """
+    root = read(data, ALLOCATION_ROOT, certified=False)
+    _verify(data, "--pubkey-cert-pem", _pem(license_.certificate), "key-name")
     return allocation_of(root)
 
 
-def _verify(data: bytes, trust: str, pem: bytes, *more: str) -> None:
+def _verify(data: bytes, trust: str, pem: bytes, keys: str) -> None:
     """Have the signature of a document verified; raise Refused where it is not good.
 
-    Nobody can change what is looked at meanwhile: both are in memory that has no name.
+    Nobody can change what is looked at meanwhile: both are in memory that has no name. Of keys in the document only one
+    kind is looked at, and nothing is trusted but what is handed over: not what the system trusts, which xmlsec1 would
+    add on its own.
     """
-    with _unnamed(pem) as trusted, _unnamed(data) as document:
-        command = ["xmlsec1", "--verify", trust, f"/proc/self/fd/{trusted}", *more]
+    with unnamed(pem) as trusted, unnamed(data) as document:
+        command = [PROGRAM, "--verify", trust, f"/proc/self/fd/{trusted}", "--enabled-key-data", keys]
         command += ["--enabled-reference-uris", "empty", f"/proc/self/fd/{document}"]
         try:
             done = subprocess.run(
                 command,
+                env=TRUST_NOBODY,
                 pass_fds=(trusted, document),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
@@ -57,12 +63,14 @@ def _verify(data: bytes, trust: str, pem: bytes, *more: str) -> None:
                 timeout=PATIENCE,
                 check=False,
             )
-        except FileNotFoundError:
-            raise Refused("cannot be verified: xmlsec1 is not installed here") from None
+        except OSError as error:
+            raise Refused(f"cannot be verified: {PROGRAM}: {error.strerror}") from None
         except subprocess.TimeoutExpired:
             raise Refused(f"cannot be verified: xmlsec1 has not answered within {PATIENCE} s") from None
-    if done.returncode:
+    if done.returncode == 1:
         raise Refused(_reason(done.stderr))
+    if done.returncode:
+        raise Refused(f"cannot be verified: {PROGRAM} has ended with status {done.returncode}")
 
 
 def _reason(said: str) -> str:
@@ -83,7 +91,7 @@ def _pem(certificate: bytes) -> bytes:
 
 
 @contextlib.contextmanager
-def _unnamed(data: bytes) -> Iterator[int]:
+def unnamed(data: bytes) -> Iterator[int]:
     """Have bytes in a file without a name."""
     fd = os.memfd_create("verified")
     try:

@@ -40,8 +40,8 @@ class Signed:
     allocation: bytes
 
     @property
-    def authority(self) -> Path:
-        return self.vendor.pinned
+    def authority(self) -> bytes:
+        return keys.pinned_in(self.vendor.directory / "licenses-ca.pem")
 
     @property
     def said(self) -> License:
@@ -64,17 +64,17 @@ def made(directory: Path, installation: str = "example") -> Signed:
 
 def allocation(installation: str = "example") -> Allocation:
     """Return what a small installation uses."""
-    servers = {"Alpha": "198.18.0.11", "Omega": "198.18.0.10"}
+    servers, sites = {"Alpha": "198.18.0.11", "Omega": "198.18.0.10"}, {"Alpha": "primary", "Omega": "primary"}
     engine = Use(
         "billing-1", "billing_engine", "billing_engine", "198.18.1.11", "Alpha", {"cluster": True, "engines": 3}
     )
     keeper = Use("configuration-1", "configuration_server", "server", "198.18.0.10", "Omega", {})
     return Allocation(
-        installation, 12, datetime(2026, 11, 26, tzinfo=UTC), servers, {u.name: u for u in (engine, keeper)}
+        installation, 12, datetime(2026, 11, 26, tzinfo=UTC), servers, sites, {u.name: u for u in (engine, keeper)}
     )
 
 
-def both(data: bytes, authority: Path) -> tuple[License | str, License | str]:
+def both(data: bytes, authority: bytes) -> tuple[License | str, License | str]:
     """Return what both verifiers say of a license: what it says, or why they refuse it."""
     return (
         _said(lambda: signature.license_in(data, authority, datetime.now(UTC))),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from tandem.errors import Problems, did_you_mean
 from tandem.options.lists import List
+from tandem.options.types import Integer
 
 if TYPE_CHECKING:
     from tandem.applications.load import Application
@@ -21,6 +23,7 @@ RESERVED_MODULES = ("environments",)
 
 COUNTABLE = ("integer", "boolean", "list")
 """Types of options that a license can limit."""
+LICENSED = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}", re.ASCII)
 
 
 def agree(applications: list[Application], problems: Problems) -> None:
@@ -96,9 +99,16 @@ def _units(application: Application, problems: Problems) -> None:
 
 
 def _entitlements(application: Application, problems: Problems) -> None:
-    """Check that what the license limits are options that can be counted."""
+    """Check that what the license limits has a name that can stand in it, and is an option that can be counted."""
     options = application.options
     for name, dotted in application.declaration.entitlements.items():
-        if dotted not in options or options[dotted].type.type not in COUNTABLE:
-            message = f"{dotted} is not an option of type {', '.join(COUNTABLE)}{did_you_mean(dotted, options)}"
+        kind = options[dotted].type if dotted in options else None
+        if not LICENSED.fullmatch(name):
+            message = "is no name for what a license limits: letters, digits, - and _"
+            problems.add(application.origin, f"entitlements: {name} {message}")
+        if kind is None or kind.type not in COUNTABLE:
+            countable = [other for other, option in options.items() if option.type.type in COUNTABLE]
+            message = f"{dotted} is not an option of type {', '.join(COUNTABLE)}{did_you_mean(dotted, countable)}"
             problems.add(application.origin, f"entitlements.{name}: {message}")
+        elif isinstance(kind, Integer) and (kind.minimum is None or kind.minimum < 0):
+            problems.add(application.origin, f"entitlements.{name}: {dotted} has no minimum, so it can be negative")

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 from tandem_guard.counting import exceeded
-from tandem_guard.document import Refused
+from tandem_guard.document import LARGEST, Refused
 from tandem_guard.license import License
-from tandem_guard.verdict import shown
+from tandem_guard.verdict import Seen, in_time, shown
 
 from tandem.cli._common import inventory_option, json_option, load_model, print_json, table
 from tandem.errors import Failed, InputRefused, Origin, Problem
@@ -22,7 +20,6 @@ from tandem.license.report import Report
 from tandem.license.signature import allocation_in, license_in
 from tandem.license.vendor import Vendor
 
-F = TypeVar("F", bound=Callable[..., Any])
 READABLE = click.Path(path_type=Path)
 
 vendor_option = click.option(
@@ -71,10 +68,10 @@ def init_vendor(name: str, directory: Path, passphrase_file: Path | None) -> Non
 def request(key: Path, inventory: str | None, output: Path | None) -> None:
     """Request the certificate of the installation's own key, which is made in the file KEY where there is none."""
     installation = load_model(inventory).installation.name
-    found = keys.load(key) if key.exists() else keys.create(key)
+    found = keys.load(key) if os.path.exists(key) else keys.create(key)
     text = keys.request(installation, found).decode()
     if output:
-        _write(output, text)
+        keys.put_new(output, text.encode())
         click.echo(f"{output}: the request of {installation}; send it to the vendor, but never {key}")
     else:
         click.echo(text, nl=False)
@@ -89,6 +86,15 @@ def certify(name: str, directory: Path, passphrase_file: Path | None) -> None:
     click.echo(f"{Vendor(directory).certify(name, _passphrase(passphrase_file))}: certified")
 
 
+@command.command("renew-signer")
+@vendor_option
+@passphrase_option
+def renew_signer(directory: Path, passphrase_file: Path | None) -> None:
+    """Certify the key that signs licenses anew; no installation notices."""
+    until = Vendor(directory).renew_signer(_passphrase(passphrase_file))
+    click.echo(f"{directory}/signer.pem: certified until {until:%F}")
+
+
 @command.command()
 @click.argument("names", nargs=-1, metavar="NAME…")
 @vendor_option
@@ -98,7 +104,7 @@ def issue(names: tuple[str, ...], directory: Path) -> None:
     licenses/NAME.yml says what a license shall say; it is written to licenses/NAME.xml.
     """
     vendor = Vendor(directory)
-    wanted = names or vendor.names
+    wanted = dict.fromkeys(names or vendor.names)
     if not wanted:
         raise Failed(f"{directory}/licenses: describes no license; licenses/NAME.yml says what one shall say")
     failures = []
@@ -121,9 +127,8 @@ def verify(file: Path, authority: Path, allocation: Path | None) -> None:
     """Verify the license in FILE: its form, its signature under the pinned certificate, its dates."""
     now = datetime.now(UTC)
     found = _license(file, authority, now)
-    if not found.valid_from <= now <= found.valid_until:
-        when = f"from {shown(found.valid_from)} until {shown(found.valid_until)}"
-        raise _refused(file, f"is not valid now; it was signed for the time {when}")
+    if reasons := list(in_time(found, Seen(), now)):
+        raise InputRefused(Problem(Origin(str(file)), reason) for reason in reasons)
     if allocation:
         try:
             used = allocation_in(_bytes(allocation), found)
@@ -159,17 +164,21 @@ def show(file: Path, authority: Path, inventory: str | None, *, as_json: bool) -
     click.echo(f"valid until {shown(found.valid_until)}, expires {found.expires:%F}")
     rows: list[tuple[str, ...]] = [("limit", "used", "allowed", "left")]
     for limit in report.limits:
-        allowed = ("any", "any") if limit.allowed is None else (str(limit.allowed), str(limit.allowed - limit.used))
-        rows.append((limit.what, str(limit.used), *allowed))
+        used, allowed = str(limit.used), str(limit.allowed)
+        if limit.allowed is None:
+            rows.append((limit.what, used, "any", ""))
+        elif limit.switch:
+            rows.append((limit.what, ("no", "yes")[limit.used], ("no", "yes")[limit.allowed], ""))
+        else:
+            rows.append((limit.what, used, allowed, str(limit.allowed - limit.used)))
     click.echo("\n".join(table(rows)))
     for warning in report.warnings():
         click.echo(f"warning: {warning}")
 
 
 def _license(file: Path, authority: Path, at: datetime) -> License:
-    keys.certificate_in(authority)  # or say what is wrong with it
     try:
-        return license_in(_bytes(file), authority, at)
+        return license_in(_bytes(file), keys.pinned_in(authority), at)
     except Refused as refused:
         raise _refused(file, str(refused)) from None
 
@@ -179,26 +188,25 @@ def _refused(file: Path, message: str) -> InputRefused:
 
 
 def _bytes(file: Path) -> bytes:
+    """Return what is in a file, or a little more than is ever read of it."""
     try:
-        return file.read_bytes()
+        with file.open("rb") as opened:
+            return opened.read(LARGEST + 1)
     except OSError as error:
         raise Failed(f"{file}: cannot be read: {error.strerror}") from None
-
-
-def _write(file: Path, text: str) -> None:
-    try:
-        file.write_text(text)
-    except OSError as error:
-        raise Failed(f"{file}: cannot be written: {error.strerror}") from None
 
 
 def _passphrase(file: Path | None) -> str | None:
     """Return the first line of a file that nobody else can read."""
     if file is None:
         return None
-    lines = _bytes(file).decode(errors="replace").splitlines()
-    if not lines or not lines[0]:
-        raise Failed(f"{file}: is empty; its first line is the passphrase")
-    if os.stat(file).st_mode & keys.OTHERS:
+    try:
+        with file.open(encoding="utf-8") as opened:
+            others, line = os.fstat(opened.fileno()).st_mode & keys.OTHERS, opened.readline().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failed(f"{file}: cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}") from None
+    if others:
         raise Failed(f"{file}: others can read it; a passphrase is its owner's alone: chmod 600 {file}")
-    return lines[0]
+    if not line:
+        raise Failed(f"{file}: is empty; its first line is the passphrase")
+    return line

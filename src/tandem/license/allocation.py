@@ -18,21 +18,26 @@ def allocation_of(model: Model, number: int, made: datetime) -> Allocation:
         number=number,
         made=made,
         servers={name: str(server.address) for name, server in installation.servers.items()},
+        sites={name: server.site.name for name, server in installation.servers.items()},
         instances={name: _use(model, instance) for name, instance in installation.instances.items()},
     )
 
 
 def _use(model: Model, instance: Instance) -> Use:
+    """Return what an instance uses: of an option that differs by environment what is the most in any of them."""
     declaration = model.applications[instance.application].declaration
-    effective = model.tree.effective(instance.name)
-    values = {name: effective[dotted].value for name, dotted in declaration.entitlements.items() if dotted in effective}
+    everywhere = [model.tree.effective(instance.name, name) for name in (None, *model.tree.environments)]
+    used = {
+        name: [_used(effective[dotted].value) for effective in everywhere if dotted in effective]
+        for name, dotted in declaration.entitlements.items()
+    }
     return Use(
         name=instance.name,
         application=instance.application,
         kind=declaration.license_kind,
         address=str(instance.address),
         server=instance.server.name,
-        options={name: _used(value) for name, value in values.items()},
+        options={name: max(values) for name, values in used.items() if values},
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.utils import CryptographyDeprecationWarning
 from lxml import etree
@@ -19,61 +19,62 @@ from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, Signatur
 from signxml.exceptions import InvalidCertificate, InvalidDigest, SignXMLException
 from signxml.signer import XMLSigner
 from signxml.verifier import SignatureConfiguration, XMLVerifier
-from tandem_guard.document import HEAD, Refused, certificates, read
+from tandem_guard.document import HEAD, Refused, certificate, read
 from tandem_guard.license import ALLOCATION_ROOT, LICENSE_ROOT, Allocation, License, allocation_of, license_of
+from tandem_guard.xmlsec import unnamed
 
-NO_CERTIFICATE = (ValueError, x509.InvalidVersion, UnsupportedAlgorithm)
-"""What reading a certificate ends with, where it is none."""
+from tandem.license.keys import NO_CERTIFICATE
+
 SCHEMAS = Path(__file__).parent / "schemas"
 
 
-def sign(root: etree._Element, key: EllipticCurvePrivateKey, certificate: x509.Certificate | None) -> bytes:
-    """Return a document with its signature; `certificate` is that of the key, where the document has to bring it."""
+def sign(root: etree._Element, key: EllipticCurvePrivateKey, certified: x509.Certificate | None) -> bytes:
+    """Return a document with its signature; `certified` is the key's certificate, where it has to come along."""
     signer = XMLSigner(
         signature_algorithm=SignatureMethod.ECDSA_SHA256,
         digest_algorithm=DigestAlgorithm.SHA256,
         c14n_algorithm=CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0,
     )
-    signed = signer.sign(root, key=key, cert=[certificate] if certificate else None)
-    if certificate is None:
+    signed = signer.sign(root, key=key, cert=[certified] if certified else None)
+    if certified is None:
         signature = signed[-1]
         for info in signature.findall("{*}KeyInfo"):
             signature.remove(info)
     return HEAD + etree.tostring(signed, encoding="unicode").encode() + b"\n"
 
 
-def license_in(data: bytes, authority: Path, at: datetime) -> License:
+def license_in(data: bytes, authority: bytes, at: datetime) -> License:
     """Return the license in a file; raise Refused where it is none, or not signed under the vendor's authority.
 
-    `authority` is the file of the certificate that is pinned, in PEM. `at` is the moment for which certificates have to
-    be valid; the dates of the license itself are not looked at.
+    `authority` is the certificate that is pinned, in PEM. `at` is the moment for which certificates have to be valid;
+    the dates of the license itself are not looked at.
     """
-    root = read(data, LICENSE_ROOT)
-    found = certificates(root)
-    if len(found) != 1:
-        raise Refused(f"its signature has {len(found)} certificates; exactly one must be there")
+    root = read(data, LICENSE_ROOT, certified=True)
     _conforms(data, "license")
-    _in_time(found[0], at)
-    return license_of(_signed(data, verification_time=at, ca_pem_file=str(authority)))
+    _in_time(certificate(root), at)
+    with unnamed(authority) as pinned:
+        return license_of(_signed(data, at, ca_pem_file=f"/proc/self/fd/{pinned}"))
 
 
 def allocation_in(data: bytes, license_: License) -> Allocation:
-    """Return the allocation in a file; raise Refused where it is none, or not signed with the installation's key."""
-    if certificates(read(data, ALLOCATION_ROOT)):
-        raise Refused("brings a certificate along; who may sign an allocation is said by the license alone")
+    """Return the allocation in a file; raise Refused where it is none, or not signed with the installation's key.
+
+    The license vouches for the key, so the dates of its certificate are not looked at.
+    """
+    read(data, ALLOCATION_ROOT, certified=False)
     _conforms(data, "allocation")
     try:
-        certificate = x509.load_der_x509_certificate(license_.certificate)
+        key = x509.load_der_x509_certificate(license_.certificate)
     except NO_CERTIFICATE:
         raise Refused("cannot be verified: the license has no certificate of the installation's key") from None
-    return allocation_of(_signed(data, x509_cert=certificate))
+    return allocation_of(_signed(data, key.not_valid_before_utc, x509_cert=key))
 
 
-def _in_time(certificate: str, at: datetime) -> None:
+def _in_time(said: str, at: datetime) -> None:
     """Refuse a signature with a certificate that is not valid yet, or no more."""
     try:
         with warnings.catch_warnings(action="error"):  # what no certificate of ours has
-            found = x509.load_der_x509_certificate(base64.b64decode(certificate))
+            found = x509.load_der_x509_certificate(base64.b64decode(said))
     except (*NO_CERTIFICATE, CryptographyDeprecationWarning):
         raise Refused("its signature has a certificate that is none") from None
     if at < found.not_valid_before_utc:
@@ -82,13 +83,13 @@ def _in_time(certificate: str, at: datetime) -> None:
         raise Refused(f"the certificate that it was signed with has expired on {found.not_valid_after_utc:%F %R}")
 
 
-def _signed(data: bytes, *, verification_time: datetime | None = None, **trust: Any) -> ET.Element:
+def _signed(data: bytes, at: datetime, **trust: Any) -> ET.Element:
     """Return what has been signed, and nothing else; raise Refused where the signature is not good."""
     config = SignatureConfiguration(
         location="./",
         signature_methods=frozenset({SignatureMethod.ECDSA_SHA256}),
         digest_algorithms=frozenset({DigestAlgorithm.SHA256}),
-        verification_time=verification_time,
+        verification_time=at,
     )
     try:
         result = XMLVerifier().verify(data, parser=_parser(), expect_config=config, **trust)

@@ -45,7 +45,7 @@ def allocation_element(allocation: Allocation) -> etree._Element:
     root.set("number", str(allocation.number))
     root.set("made", _moment(allocation.made))
     for server, address in sorted(allocation.servers.items()):
-        element = _inside(root, "Server", name=server, address=address)
+        element = _inside(root, "Server", name=server, address=address, site=allocation.sites[server])
         for name, use in sorted(allocation.instances.items()):
             if use.server == server:
                 said = {"application": use.application, "kind": use.kind, "address": use.address}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -49,7 +51,7 @@ def test_private_keys_are_their_owners_alone(licensed: Path) -> None:
 def test_a_vendors_keys_are_never_overwritten(licensed: Path) -> None:
     before = {path: path.read_bytes() for path in (licensed / "vendor").iterdir() if path.is_file()}
     message = bad(licensed, "license", "init-vendor", "Tandem Ltd")
-    assert message.startswith("vendor: there are keys already (licenses-ca.key")
+    assert message == "vendor: is there already, and is not overwritten\n"
     assert before == {path: path.read_bytes() for path in before}
 
 
@@ -69,7 +71,7 @@ def test_head_room_is_shown_with_what_is_in_the_way(licensed: Path) -> None:
     ]
     found = json.loads(good(licensed, "license", "show", "vendor/licenses/sample.xml", *PINNED, "--json"))
     assert found["limits"][1] == {
-        "what": "billing engine servers",
+        "name": "billing_engine",
         "allowed": 2,
         "used": 3,
         "by": ["Alpha", "Beta", "Lambda"],
@@ -84,11 +86,10 @@ def test_a_license_that_was_changed_is_refused(licensed: Path) -> None:
 
 
 def test_a_license_of_another_installation_is_not_shown_as_this_ones(licensed: Path) -> None:
-    description = licensed / "vendor/licenses/sample.yml"
-    description.write_text(DESCRIPTION.replace("installation: sample", "installation: other"))
-    good(licensed, "license", "issue")
+    installation = licensed / "inventories/sample/installation.yml"
+    installation.write_text(installation.read_text().replace("name: sample", "name: other"))
     said = bad(licensed, "license", "show", "vendor/licenses/sample.xml", *PINNED, status=2)
-    assert said.startswith("vendor/licenses/sample.xml: is for installation other; this one is sample\n")
+    assert said.startswith("vendor/licenses/sample.xml: is for installation sample; this one is other\n")
 
 
 def test_a_key_that_others_can_read_is_not_used(licensed: Path) -> None:
@@ -114,6 +115,80 @@ def test_everything_that_is_wrong_with_a_description_is_said_at_once(licensed: P
     assert 'vendor/licenses/sample.yml:3: serial: "one" is not a whole number' in said
     assert 'vendor/licenses/sample.yml:4: expires: "31.12.2999" is not a day such as 2027-11-30' in said
     assert "vendor/licenses/sample.yml:6: kind is not known here; did you mean kinds?" in said
+    (licensed / "vendor/licenses/sample.yml").write_text(
+        DESCRIPTION.replace("Sample Ltd", '"a\\x01b"').replace("{billing_engine: 2}", "{spi: 2}")
+        + "bundled: {clustered_database: billing_engine}\napplications: {web: {pages: many, size: -1}, dns: {}}\n"
+    )
+    said = bad(licensed, "license", "issue")
+    assert "sample.yml:2: owner: " in said
+    assert "is not a name that can be printed" in said
+    assert said.count("is neither true nor false, nor a whole number from 0 on") == 2
+    assert "sample.yml:6: kinds" in said
+
+
+def test_a_license_never_goes_back_to_an_older_serial(licensed: Path) -> None:
+    (licensed / "vendor/licenses/sample.yml").write_text(DESCRIPTION.replace("serial: 1", "serial: 0"))
+    assert bad(licensed, "license", "issue").startswith("sample: serial 0 is less than 1, which is published already")
+
+
+def test_a_license_says_when_it_was_issued_and_since_when_it_is_good(licensed: Path) -> None:
+    def issued() -> list[str]:
+        text = (licensed / "vendor/licenses/sample.xml").read_text()
+        return re.findall(r' (?:issued|from)="([^"]+)"', text)
+
+    first = issued()
+    time.sleep(1.1)
+    good(licensed, "license", "issue")
+    assert issued()[0] == first[0]
+    assert issued()[1] > first[1]
+
+
+def test_what_no_installation_would_believe_is_not_published(licensed: Path) -> None:
+    home = licensed / "vendor"
+    before = (home / "licenses/sample.xml").read_bytes()
+    (home / "signer.pem").write_bytes((home / "certification-ca.pem").read_bytes())
+    said = bad(licensed, "license", "issue")
+    assert said.startswith("sample: the license ")
+    assert "renew-signer" in said
+    assert (home / "licenses/sample.xml").read_bytes() == before
+
+
+def test_a_signer_is_certified_anew(licensed: Path) -> None:
+    before = (licensed / "vendor/signer.pem").read_bytes()
+    assert good(licensed, "license", "renew-signer").startswith("vendor/signer.pem: certified until 20")
+    assert (licensed / "vendor/signer.pem").read_bytes() != before
+    good(licensed, "license", "issue")
+
+
+@pytest.mark.parametrize("other", ["certification-ca.pem", "signer.pem"])
+def test_only_the_certificate_of_the_installations_key_gets_into_a_license(licensed: Path, other: str) -> None:
+    home = licensed / "vendor"
+    (home / "licenses/sample.pem").write_bytes((home / other).read_bytes())
+    assert "vendor/licenses/sample.pem: is the certificate of " in bad(licensed, "license", "issue")
+
+
+def test_only_an_authority_can_be_pinned(licensed: Path) -> None:
+    said = bad(licensed, "license", "verify", "vendor/licenses/sample.xml", "--authority", "vendor/signer.pem")
+    assert said.startswith("vendor/signer.pem: is not the certificate of an authority")
+    said = bad(licensed, "license", "verify", "vendor/licenses/sample.xml", "--authority", "vendor")
+    assert said == "vendor: cannot be read: Is a directory\n"
+
+
+def test_a_request_overwrites_nothing(licensed: Path) -> None:
+    before = (licensed / "installation.key").read_bytes()
+    said = bad(licensed, "license", "request", "installation.key", "-o", "installation.key")
+    assert said == "installation.key: is there already, and is not overwritten\n"
+    assert (licensed / "installation.key").read_bytes() == before
+
+
+def test_a_vendor_is_made_as_a_whole_or_not_at_all(project: Path) -> None:
+    assert bad(project, "license", "init-vendor", "x" * 60).startswith("a vendor's name has 1 to ")
+    (project / "long").write_text("x" * 2000)
+    (project / "long").chmod(0o600)
+    said = bad(project, "license", "init-vendor", "Tandem Ltd", "--passphrase-file", "long")
+    assert said.startswith("the passphrase cannot be used: ")
+    assert not (project / "vendor").exists()
+    good(project, "license", "init-vendor", "Tandem Ltd")
 
 
 def test_an_expired_license_is_not_issued_again(licensed: Path) -> None:

@@ -28,7 +28,7 @@ LICENSE = License(
     certificate=b"",
     seed="",
 )
-ALLOCATION = Allocation("example", 12, NOW - DAY, {"Alpha": "198.18.0.11"}, {"billing-1": ENGINE})
+ALLOCATION = Allocation("example", 12, NOW - DAY, {"Alpha": "198.18.0.11"}, {"Alpha": "primary"}, {"billing-1": ENGINE})
 
 
 def judged(**changed: object) -> list[str]:
@@ -63,8 +63,16 @@ def test_a_license_that_does_not_fit(changed, reason):
     assert judged(license_=replace(LICENSE, **changed)) == [reason]
 
 
-def test_a_license_for_this_site_fits():
-    assert judged(license_=replace(LICENSE, site="primary")) == []
+def test_a_license_for_this_site_fits_and_counts_what_is_there():
+    elsewhere = replace(ENGINE, name="billing-3", server="Lambda")
+    both = replace(
+        ALLOCATION,
+        servers={**ALLOCATION.servers, "Lambda": "198.18.8.12"},
+        sites={**ALLOCATION.sites, "Lambda": "secondary"},
+        instances={"billing-1": ENGINE, "billing-3": elsewhere},
+    )
+    assert judged(license_=replace(LICENSE, site="primary"), allocation=both) == []
+    assert judged(allocation=both)[0] == "servers: 2 of 1, 1 too many (Alpha, Lambda)"
 
 
 def test_an_allocation_of_another_installation():
@@ -88,6 +96,14 @@ def test_a_clock_that_was_turned_back():
     assert judged(seen=seen, now=NOW - timedelta(minutes=5)) == []
 
 
+def test_a_clock_that_was_ahead_is_forgiven_with_the_next_license():
+    seen = Seen().with_(LICENSE, ALLOCATION, NOW + 6 * DAY)
+    assert judged(seen=seen) != []
+    newer = replace(LICENSE, valid_from=NOW)
+    assert judged(license_=newer, seen=seen) == []
+    assert seen.with_(newer, ALLOCATION, NOW).moment == NOW
+
+
 def test_what_was_seen_only_rises():
     seen = Seen().with_(LICENSE, ALLOCATION, NOW)
     assert seen == Seen(NOW, (7, NOW - DAY), 12)
@@ -101,7 +117,13 @@ def test_an_instance_that_is_not_allocated():
 
 @pytest.mark.parametrize(
     "changed",
-    [{"application": "web"}, {"kind": "server"}, {"address": "198.18.1.12"}, {"options": {"engines": 4}}],
+    [
+        {"application": "web"},
+        {"kind": "server"},
+        {"address": "198.18.1.12"},
+        {"options": {"engines": 4}},
+        {"options": {"engines": True}},
+    ],
 )
 def test_an_instance_that_is_allocated_as_something_else(changed):
     [reason] = instance(ALLOCATION, HERE, replace(ENGINE, **changed))
