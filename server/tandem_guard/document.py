@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -40,6 +41,7 @@ SIGNED: tuple[Shape, ...] = (
     ("SignatureValue", (), ()),
 )
 KEY: tuple[Shape, ...] = (("KeyInfo", (), (("X509Data", (), (("X509Certificate", (), ()),)),)),)
+DATA = ("DigestValue", "SignatureValue", "X509Certificate")
 IDENTIFIER = re.compile(r"(?:\{.*\})?id\Z", re.IGNORECASE)
 
 
@@ -139,6 +141,19 @@ def _same(element: Element, wanted: tuple[Shape, ...]) -> None:
         if list(child.attrib) != list(attributes):
             raise Refused(f"its signature has other attributes on {name}: {', '.join(child.attrib) or 'none'}")
         _same(child, inside)
+        if name in DATA:
+            _data(child)
+
+
+def _data(element: Element) -> None:
+    """Refuse base64 that is not written in the one way there is: bits that nothing depends on may be anything."""
+    text = "".join((element.text or "").split())
+    try:
+        canonical = base64.b64encode(base64.b64decode(text, validate=True)).decode()
+    except ValueError:
+        canonical = ""
+    if text != canonical or not text:
+        raise Refused(f"its signature has a {_bare(element.tag)} that is not base64 as it is written")
 
 
 def certificate(root: Element) -> str:

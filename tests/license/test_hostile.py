@@ -145,6 +145,10 @@ HOSTILE = {
         changed(b"</ds:KeyInfo>", b"</ds:KeyInfo><ds:Object>x</ds:Object>"),
         "SignedInfo, SignatureValue, KeyInfo, Object in Signature",
     ),
+    "base64 with other bits at its end": (
+        lambda data: re.sub(rb"[AQgw]==(</ds:SignatureValue>)", rb"B==\1", data),
+        "SignatureValue that is not base64 as it is written",
+    ),
     "an attribute in the signature": (
         changed(b"<ds:SignatureValue>", b'<ds:SignatureValue x="y">'),
         "other attributes on SignatureValue: x",
@@ -153,7 +157,7 @@ HOSTILE = {
         lambda data: re.sub(
             rb"<ds:SignatureValue>.*</ds:SignatureValue>", b"<ds:SignatureValue/>", data, flags=re.DOTALL
         ),
-        "schema|not good",
+        "SignatureValue that is not base64",
     ),
     "deep": (changed(b"<Servers", b"<x>" * 20 + b"</x>" * 20 + b"<Servers"), "more than 8 levels"),
 }

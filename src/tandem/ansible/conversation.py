@@ -93,10 +93,12 @@ class Conversation:
         self._listener.cancel()
         if self._process.stdin:
             self._process.stdin.close()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._process.wait(), self._patience)
-        if self._process.returncode is None:
-            self._process.kill()
+        try:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), self._patience)
+        finally:  # also where nobody waits for this end any more
+            # an ssh that stays behind for others may hold its pipes, and what is not closed complains when all is over
+            self._process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001
             await self._process.wait()
 
 
