@@ -13,11 +13,9 @@ from typing import TypeVar
 from xml.etree.ElementTree import Element
 
 from .document import ALLOCATION, LICENSE, Refused
+from .form import NAME, NUMBER, TIME
 
 MOMENT = "%Y-%m-%dT%H:%M:%SZ"
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}", re.ASCII)
-NUMBER = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
-TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", re.ASCII)
 LICENSE_ROOT, ALLOCATION_ROOT = f"{{{LICENSE}}}License", f"{{{ALLOCATION}}}Allocation"
 T = TypeVar("T")
 

@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from . import xmlsec
 from .counting import exceeded
-from .document import Refused
 from .license import Allocation, Entitlement, License, Use
 
 SLACK = timedelta(hours=1)
@@ -47,18 +45,6 @@ class Here:
     site: str
     server: str
     address: str
-
-
-def believed(license_: bytes, allocation: bytes, authority: bytes) -> tuple[License, Allocation]:
-    """Return what two files say; raise Refused, naming the document, where a signature or a form is not good."""
-    try:
-        found = xmlsec.license_in(license_, authority)
-    except Refused as refused:
-        raise Refused(f"the license {refused}") from None
-    try:
-        return found, xmlsec.allocation_in(allocation, found)
-    except Refused as refused:
-        raise Refused(f"the allocation {refused}") from None
 
 
 def whole(license_: License, allocation: Allocation, here: Here, seen: Seen, now: datetime) -> Iterator[str]:

@@ -259,28 +259,30 @@ def test_an_allocation_of_another_form_is_refused_by_both_though_it_was_signed(o
         assert re.search("schema|which cannot be", said)
 
 
-def test_rsa_is_refused_by_both(signed: Signed):
+def signed_with(method: SignatureMethod, signed: Signed, **key: object) -> bytes:
+    """Return the license, signed by another method."""
     signer = XMLSigner(
-        signature_algorithm=SignatureMethod.RSA_SHA256,
+        signature_algorithm=method,
         digest_algorithm=DigestAlgorithm.SHA256,
         c14n_algorithm=CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0,
     )
+    root = signer.sign(license_element(signed.said), **key)  # type: ignore[arg-type]
+    return HEAD + etree.tostring(root, encoding="unicode").encode() + b"\n"
+
+
+def test_rsa_is_refused_by_both(signed: Signed):
     key = rsa.generate_private_key(65537, 2048)
     certificate = keys.certificate_in(signed.vendor.directory / "signer.pem")
-    root = signer.sign(license_element(signed.said), key=key, cert=[certificate])
-    for said in both(HEAD + etree.tostring(root, encoding="unicode").encode() + b"\n", signed.authority):
+    data = signed_with(SignatureMethod.RSA_SHA256, signed, key=key, cert=[certificate])
+    for said in both(data, signed.authority):
         assert isinstance(said, str)
         assert re.search("another SignatureMethod .*rsa-sha256", said)
 
 
 def test_the_certificates_public_key_as_a_shared_secret_is_refused_by_both(signed: Signed):
-    signer = XMLSigner(
-        signature_algorithm=SignatureMethod.HMAC_SHA256,
-        digest_algorithm=DigestAlgorithm.SHA256,
-        c14n_algorithm=CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0,
-    )
-    root = signer.sign(license_element(signed.said), key=(signed.vendor.directory / "signer.pem").read_bytes())
-    for said in both(HEAD + etree.tostring(root, encoding="unicode").encode() + b"\n", signed.authority):
+    secret = (signed.vendor.directory / "signer.pem").read_bytes()
+    data = signed_with(SignatureMethod.HMAC_SHA256, signed, key=secret)
+    for said in both(data, signed.authority):
         assert isinstance(said, str)
         assert "has another SignatureMethod" in said
 

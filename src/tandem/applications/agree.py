@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
+
+from tandem_guard.form import NAME
 
 from tandem.errors import Problems, did_you_mean
 from tandem.options.lists import List
@@ -23,7 +24,6 @@ RESERVED_MODULES = ("environments",)
 
 COUNTABLE = ("integer", "boolean", "list")
 """Types of options that a license can limit."""
-LICENSED = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}", re.ASCII)
 
 
 def agree(applications: list[Application], problems: Problems) -> None:
@@ -103,7 +103,7 @@ def _entitlements(application: Application, problems: Problems) -> None:
     options = application.options
     for name, dotted in application.declaration.entitlements.items():
         kind = options[dotted].type if dotted in options else None
-        if not LICENSED.fullmatch(name):
+        if not NAME.fullmatch(name):
             message = "is no name for what a license limits: letters, digits, - and _"
             problems.add(application.origin, f"entitlements: {name} {message}")
         if kind is None or kind.type not in COUNTABLE:

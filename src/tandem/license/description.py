@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, TypeAdapter
-from tandem_guard.license import NAME
+from tandem_guard.form import NAME
 
 from tandem.errors import Problems
 from tandem.source import read_yaml

@@ -125,13 +125,13 @@ class Vendor:
         if published and published.serial > description.serial:
             serials = f"{description.serial} is less than {published.serial}, which is published already"
             raise Failed(f"{name}: serial {serials}; no installation would take it")
-        same = published is not None and published.serial == description.serial
+        issued = published.issued if published and published.serial == description.serial else now
         return License(
             installation=description.installation,
             site=description.site,
             owner=description.owner,
             serial=description.serial,
-            issued=published.issued if published and same else now,
+            issued=issued,
             expires=description.expires,
             valid_from=now,
             valid_until=min(now + DOWNLOAD, description.expires),
