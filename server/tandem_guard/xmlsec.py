@@ -49,28 +49,30 @@ def _verify(data: bytes, trust: str, pem: bytes, keys: str) -> None:
     add on its own.
     """
     with unnamed(pem) as trusted, unnamed(data) as document:
-        command = [PROGRAM, "--verify", trust, f"/proc/self/fd/{trusted}", "--enabled-key-data", keys]
-        command += ["--enabled-reference-uris", "empty", f"/proc/self/fd/{document}"]
-        try:
-            done = subprocess.run(
-                command,
-                env=TRUST_NOBODY,
-                pass_fds=(trusted, document),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=PATIENCE,
-                check=False,
-            )
-        except OSError as error:
-            raise Refused(f"cannot be verified: {PROGRAM}: {error.strerror}") from None
-        except subprocess.TimeoutExpired:
-            raise Refused(f"cannot be verified: xmlsec1 has not answered within {PATIENCE} s") from None
+        words = ["--verify", trust, f"/proc/self/fd/{trusted}", "--enabled-key-data", keys]
+        done = run([*words, "--enabled-reference-uris", "empty"], [trusted, document])
     if done.returncode == 1:
-        raise Refused(_reason(done.stderr))
+        raise Refused(_reason(done.stderr.decode(errors="replace")))
     if done.returncode:
         raise Refused(f"cannot be verified: {PROGRAM} has ended with status {done.returncode}")
+
+
+def run(words: list[str], fds: list[int]) -> subprocess.CompletedProcess[bytes]:
+    """Run xmlsec1 on the last of some files without names; raise Refused where it does not run."""
+    try:
+        return subprocess.run(
+            [PROGRAM, *words, f"/proc/self/fd/{fds[-1]}"],
+            env=TRUST_NOBODY,
+            pass_fds=fds,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    except OSError as error:
+        raise Refused(f"cannot be verified: {PROGRAM}: {error.strerror}") from None
+    except subprocess.TimeoutExpired:
+        raise Refused(f"cannot be verified: xmlsec1 has not answered within {PATIENCE} s") from None
 
 
 def _reason(said: str) -> str:
