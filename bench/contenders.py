@@ -19,6 +19,8 @@ from bench.job import PROJECT, Job, Server
 
 AT_ONCE = 64  # connections of the bare fan-out, as many as Tandem opens
 LIMIT = 3600.0  # seconds for one run of one contender
+RENDERED: dict[tuple[str, int], list[str]] = {}
+"""What files come to, by instance and the value of the one option."""
 PEERS = Path(__file__).resolve().parent / "peers"
 PYINFRA = PROJECT / "build/bench/pyinfra/bin/pyinfra"
 
@@ -77,16 +79,22 @@ class Stage:
 
     def _render(self, calls: int) -> None:
         """Render the files with Jinja alone: what rsync delivers, and what all contenders must have delivered."""
-        loader = jinja2.FileSystemLoader(self.top / "templates")
-        environment = jinja2.Environment(loader=loader, trim_blocks=True, keep_trailing_newline=True)  # noqa: S701
-        options = {"tuning": self.job.values(calls)}
         for server in self.servers:
-            for number in range(job.FILES):
-                template = environment.get_template(f"f{number:02d}.conf.j2")
+            for number, text in enumerate(self._texts(server.instance, calls)):
                 path = self.top / "rendered" / server.name / job.file_of(number).replace("%i", server.instance)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(template.render(options=options, instance={"name": server.instance}))
+                path.write_text(text)
                 path.chmod(int(job.mode_of(number), 8))
+
+    def _texts(self, instance: str, calls: int) -> list[str]:
+        """Return the files of one server; they are the same in every round, and take long to render."""
+        if (instance, calls) not in RENDERED:
+            loader = jinja2.FileSystemLoader(self.top / "templates")
+            environment = jinja2.Environment(loader=loader, trim_blocks=True, keep_trailing_newline=True)  # noqa: S701
+            given = {"options": {"tuning": self.job.values(calls)}, "instance": {"name": instance}}
+            templates = [environment.get_template(f"f{number:02d}.conf.j2") for number in range(job.FILES)]
+            RENDERED[instance, calls] = [template.render(given) for template in templates]
+        return RENDERED[instance, calls]
 
     def rendered(self) -> dict[str, bytes]:
         """Return what must have been delivered, as `Fleet.contents` does."""

@@ -81,15 +81,16 @@ class Measurement:
     load: tuple[float, float]
 
 
-TANDEM = (Turn(("tandem",)), Turn(("tandem_playbook",)))
+COMMAND = Turn(("tandem",))
+TANDEM = (COMMAND, Turn(("tandem_playbook",)))
 PEER = Turn(("pyinfra",))
 FLOOR = Turn(("ssh_new", "ssh_warm", "rsync"))
-OTHER_KEYS = (*(Turn(turn.contenders, CURVE25519) for turn in TANDEM), Turn(("ssh_new",), CURVE25519))
+OTHER_KEYS = (Turn(("tandem",), CURVE25519), Turn(("ssh_new",), CURVE25519))
 BLOCKS = [
     Block((*TANDEM, PEER, FLOOR), 5, 5),
     Block((*TANDEM, PEER, FLOOR, *OTHER_KEYS), 20, 5),
-    Block((*TANDEM, Turn(("ssh_new", "ssh_warm"))), 50, 5),
-    Block((*TANDEM, PEER), 2, 3, round_trip=0.1),
+    Block((COMMAND, Turn(("ssh_new", "ssh_warm"))), 50, 5),
+    Block((COMMAND, PEER), 2, 3, round_trip=0.1),
     Block((Turn(("tandem_playbook", "python")),), SCALE, 1, ("noop",), per_machine=10),
     Block((Turn(("hand",)), Turn(("tuned",))), 5, 1),
     Block((Turn(("tuned",)),), 20, 1, ("noop",)),
