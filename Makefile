@@ -111,6 +111,7 @@ bench: setup lab-packages ## Measure against peers and write docs/benchmarks.md 
 	@$(call install,$(BENCH_PACKAGES))
 	@python -m bench.compile
 	@python -m bench.delivery
+	@python -m bench.guard
 	@python -m bench.page
 
 bench-lock: ## Write the lock of what the benchmark compares with (bench/peers/pyinfra/requirements.txt)

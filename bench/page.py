@@ -105,6 +105,12 @@ Over a long line round trips count: a connection costs 8, and a no-op needs two 
 configuration server, then to all servers), and about 10 more for the store's answers. A server is told nothing before
 the source has been compiled without a mistake, so connecting cannot begin while compiling.
 """
+GUARD = """\
+## The guard
+
+What each start of an instance costs where the installation has a license: Python, and both signatures looked at by
+xmlsec1. Medians of {rounds} runs, in turns with Python that does nothing.
+"""
 COMPILING = """\
 ## Compiling and planning
 
@@ -200,7 +206,21 @@ def table(head: list[str], rows: Iterable[list[str]]) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-def page(measured: Json | None, compiled: Json | None, docs: Path) -> str:
+def guarding(found: Json) -> Iterable[str]:
+    """Yield the part about the guard, from what `python -m bench.guard` wrote."""
+    rows = [
+        [
+            f"{each['servers']:,}, {each['instances']:,} instances",
+            f"{each['allocation'] / 1024:.0f}",
+            *(f"{1000 * seconds:.0f}" for seconds in (each["guard"], each["python"])),
+        ]
+        for each in found["guard"]
+    ]
+    yield GUARD.format(rounds=found["rounds"])
+    yield table(["servers", "allocation, KiB", "guard, ms", "python3 -c pass, ms"], rows)
+
+
+def page(measured: Json | None, compiled: Json | None, docs: Path, guarded: Json | None = None) -> str:
     """Return the page; plots are written beside it."""
     plots = docs / "benchmarks"
     plots.mkdir(parents=True, exist_ok=True)
@@ -212,6 +232,8 @@ def page(measured: Json | None, compiled: Json | None, docs: Path) -> str:
         parts += delivery(Results(measured["measurements"]), plots)
     if compiled:
         parts += compiling(compiled, plots)
+    if guarded:
+        parts += guarding(guarded)
     return "\n".join(parts)
 
 
@@ -256,9 +278,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.page", description=__doc__.partition(":")[0])
     parser.add_argument("--delivery", type=Path, default=RESULTS / "delivery.json", metavar="FILE")
     parser.add_argument("--compile", type=Path, default=RESULTS / "compile.json", metavar="FILE")
+    parser.add_argument("--guard", type=Path, default=RESULTS / "guard.json", metavar="FILE")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs", metavar="DIRECTORY")
     arguments = parser.parse_args()
-    text = page(_read(arguments.delivery), _read(arguments.compile), arguments.docs)
+    text = page(_read(arguments.delivery), _read(arguments.compile), arguments.docs, _read(arguments.guard))
     (arguments.docs / "benchmarks.md").write_text(text)
 
 

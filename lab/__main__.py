@@ -58,9 +58,15 @@ timeout = click.option("--timeout", default=120.0, show_default=True, help="Seco
 as_json = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 
 
-@command(timeout)
-def up(lab: Lab, timeout: float) -> None:
+@command(
+    click.option("--beside", type=Path, multiple=True, metavar="INVENTORY",
+                 help="Bring up another installation in the same lab, too; remembered."),
+    timeout,
+)  # fmt: skip
+def up(lab: Lab, beside: Sequence[Path], timeout: float) -> None:
     """Bring everything up and together, and wait until every server answers; repairs what is half made."""
+    if beside:
+        lab = Lab(lab.inventory, lab.name, say, beside)
     lab.up(timeout)
     show(lab)
 

@@ -1,4 +1,4 @@
-"""Bring up the example installation, apply its configuration, and show it working: what `make lab` does."""
+"""Bring up the example installation and its vendor, apply both, and show it working: what `make lab` does."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -20,8 +21,13 @@ from tandem.model import Model, load
 from tandem.project import roles_directory
 
 PASSWORD = Path(__file__).parent / "vault-password"
+LICENSES = Path("vendor/licenses")
+"""Where, in the vendor's inventory, the licenses are described."""
 ACCOUNT, NUMBER, SECONDS = "1001", "442079460000", 2000
 """The example's account with funds, a number it can call, and for how long: 1.00 at 0.03 a minute."""
+
+PATIENCE = 90
+"""Seconds for the licensing servers to serve a license that was published."""
 
 NEXT = """
 Try next:
@@ -42,14 +48,17 @@ def main(inventory: Path) -> None:
     console = Console(highlight=False)
     try:
         prerequisites.check()
-        lab = Lab(inventory)
+        model = load(inventory, roles_directory())
+        vendor = _vendor(inventory, model)
+        lab = Lab(inventory, beside=[vendor] if vendor else [])
         console.print("[bold]1. The servers[/]")
         lab.up()
         console.print("[bold]2. The configuration[/]")
+        if vendor:
+            _license(lab, vendor, model.installation.name)
         for verb in (["bootstrap"], ["apply", "--comment", "make lab"]):
-            _tandem(inventory, *verb)
+            _tandem(lab, inventory, *verb)
         console.print("[bold]3. What answers[/]")
-        model = load(inventory, roles_directory())
         console.print(_table(model), soft_wrap=True)
         answers = [_answers(console, lab, model, name) for name in _billing_engines(model)]
     except LabError as error:
@@ -58,8 +67,29 @@ def main(inventory: Path) -> None:
     sys.exit(0 if all(answers) else 1)
 
 
-def _tandem(inventory: Path, *words: str) -> None:
-    environment = {**os.environ, "ANSIBLE_VAULT_PASSWORD_FILE": str(PASSWORD)}
+def _vendor(inventory: Path, model: Model) -> Path | None:
+    """Return the inventory of the vendor next to an inventory, if it has a license for that installation."""
+    vendor = (inventory if inventory.is_dir() else inventory.parent).absolute().parent / "vendor"
+    return vendor if (vendor / LICENSES / f"{model.installation.name}.yml").is_file() else None
+
+
+def _license(lab: Lab, vendor: Path, name: str) -> None:
+    """Bring up the vendor, publish a license, and wait until both licensing servers serve it."""
+    for verb in (["bootstrap"], ["apply", "--comment", "make lab"]):
+        _tandem(lab, vendor, *verb)
+    _tandem(lab, vendor, "license", "publish", name, "--vendor", str(vendor / "vendor"))
+    end = time.monotonic() + PATIENCE
+    for instance in load(vendor, roles_directory()).installation.instances_of("licensing_server"):
+        pull = ["systemctl", "start", f"licensing-server-pull@{instance.name}.service"]
+        ask = ["curl", "-fsk", "-m", "2", "-o", "/dev/null", f"https://{instance.address}/{name}.xml"]
+        while any(lab.exec(instance.server.name, argv).returncode for argv in (pull, ask)):
+            if time.monotonic() > end:
+                raise LabError(f"{instance.server.name}: does not serve the license of {name} (waited {PATIENCE} s)")
+            time.sleep(0.5)
+
+
+def _tandem(lab: Lab, inventory: Path, *words: str) -> None:
+    environment = {**os.environ, "ANSIBLE_VAULT_PASSWORD_FILE": str(PASSWORD), "TANDEM_LAB": lab.name}
     status = subprocess.run(
         [sys.executable, "-m", "tandem", "-i", str(inventory), *words], env=environment, check=False
     ).returncode

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import re
 import shutil
 import time
@@ -12,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 
-from lab import access, answering, cache, host, namespaces, network, prerequisites, topology
+from lab import access, answering, cache, disk, host, namespaces, network, prerequisites, topology
 from lab.cgroups import Group
 from lab.errors import LabError
 from lab.paths import LabPaths
@@ -37,20 +38,27 @@ class Lab:
     """Bring up an installation's servers on this machine, under a name of its own.
 
     `inventory` is an inventory directory or its installation.yml; `name` is the installation's name unless given. `say`
-    is called with one line of text for each thing that takes time. Methods raise LabError for what cannot be done.
+    is called with one line of text for each thing that takes time. `beside` are the inventories of other installations
+    whose servers stand in the same lab; `up` remembers them for whoever does not give any. Methods raise LabError for
+    what cannot be done.
     """
 
     def __init__(
-        self, inventory: str | Path, name: str | None = None, say: Callable[[str], None] = lambda _: None
+        self,
+        inventory: str | Path,
+        name: str | None = None,
+        say: Callable[[str], None] = lambda _: None,
+        beside: Sequence[str | Path] | None = None,
     ) -> None:
         self.inventory = Path(inventory)
         self.say = say
         self._name = name
+        self._beside = beside
 
     @cached_property
     def name(self) -> str:
         """The lab's name, part of the name of all it makes."""
-        name = self._name or self.topology.name
+        name = self._name or self.own.name
         if not re.fullmatch(NAME, name):
             raise LabError(f"{name}: a lab's name has letters, digits, - and _, at most 30; give one with --name")
         return name
@@ -60,13 +68,32 @@ class Lab:
         return LabPaths.of(self.name)
 
     @cached_property
-    def topology(self) -> Topology:
+    def beside(self) -> list[Path]:
+        """The inventories of the installations beside this one: those given, or else those that `up` remembers."""
+        if self._beside is not None:
+            return [Path(inventory).absolute() for inventory in self._beside]
+        with contextlib.suppress(FileNotFoundError):
+            return [Path(inventory) for inventory in json.loads(self.paths.beside.read_text())]
+        return []
+
+    @cached_property
+    def own(self) -> Topology:
+        """What the installation itself consists of, without those beside it."""
         return topology.read(self.inventory)
 
     @cached_property
+    def topology(self) -> Topology:
+        return topology.together([self.own, *map(topology.read, self.beside)])
+
+    @cached_property
     def servers(self) -> dict[str, Server]:
-        """The installation's servers by name."""
+        """All servers of the lab by name."""
         return {name: Server(self.name, entry) for name, entry in self.topology.servers.items()}
+
+    @property
+    def inventories(self) -> str:
+        """The inventories, as people read them."""
+        return " and ".join(map(str, (self.inventory, *self.beside)))
 
     @property
     def ssh_config(self) -> Path:
@@ -76,13 +103,13 @@ class Lab:
     def server(self, name: str) -> Server:
         """Return one server, or raise LabError with the names there are."""
         if name not in self.servers:
-            raise LabError(f"{name} is not a server of {self.inventory}; these are: {', '.join(self.servers)}")
+            raise LabError(f"{name} is not a server of {self.inventories}; these are: {', '.join(self.servers)}")
         return self.servers[name]
 
     def site(self, name: str) -> Site:
         """Return one site, or raise LabError with the names there are."""
         if name not in self.topology.sites:
-            raise LabError(f"{name} is not a site of {self.inventory}; these are: {', '.join(self.topology.sites)}")
+            raise LabError(f"{name} is not a site of {self.inventories}; these are: {', '.join(self.topology.sites)}")
         return self.topology.sites[name]
 
     def is_up(self) -> bool:
@@ -100,6 +127,8 @@ class Lab:
         with self._alone():
             base = cache.base(self.say)
             access.prepare(self.paths)
+            if self._beside is not None:
+                disk.replace(self.paths.beside, json.dumps([str(inventory) for inventory in self.beside]))
             host.raise_limits()
             network.build(self.name, wanted)
             self._remove_strangers()

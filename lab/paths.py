@@ -91,6 +91,11 @@ class LabPaths:
         return self.top / "id_ed25519"
 
     @property
+    def beside(self) -> Path:
+        """Names the inventories whose servers stand beside the lab's own, as JSON."""
+        return self.top / "beside.json"
+
+    @property
     def known_hosts(self) -> Path:
         return self.top / "known_hosts"
 

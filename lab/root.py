@@ -11,7 +11,7 @@ from lab.run import run
 
 RELEASE = "bookworm"
 PACKAGES = """systemd systemd-sysv dbus openssh-server python3 sudo iproute2 iputils-ping iputils-arping nftables procps
- less ca-certificates openssl curl netcat-openbsd tcpdump tzdata acl""".split()
+ less ca-certificates openssl curl netcat-openbsd tcpdump tzdata acl libfaketime""".split()
 LEFT_OUT = ["man/*", "doc/*", "info/*", "locale/*", "lintian/*", "bug/*"]
 MASKED = """apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service
  fstrim.timer man-db.timer console-getty.service getty.target systemd-networkd-wait-online.service

@@ -40,6 +40,7 @@ class LabStatus:
 
     lab: str
     inventory: str
+    beside: list[str]
     up: bool
     partitions: list[tuple[str, str]]
     servers: list[ServerStatus]
@@ -55,7 +56,7 @@ def look(lab: Lab) -> LabStatus:
     answer = answering.answering(lab.name, addresses) if up else set()
     with ThreadPoolExecutor(8) as pool:
         servers = list(pool.map(lambda server: _server(server, server.name in answer), lab.servers.values()))
-    return LabStatus(lab.name, str(lab.inventory), up, _partitions(lab), servers)
+    return LabStatus(lab.name, str(lab.inventory), list(map(str, lab.beside)), up, _partitions(lab), servers)
 
 
 def _partitions(lab: Lab) -> list[tuple[str, str]]:
@@ -138,7 +139,8 @@ def summary(status: LabStatus) -> list[str]:
     if not status.up:
         lines.append(f"lab {status.lab} is down")
     else:
-        lines.append(f"lab {status.lab} ({status.inventory}): {well} of {len(status.servers)} servers are well")
+        inventories = " and ".join((status.inventory, *status.beside))
+        lines.append(f"lab {status.lab} ({inventories}): {well} of {len(status.servers)} servers are well")
     return lines
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,7 @@ def installation_file(inventory: Path) -> Path:
     """Return the installation.yml of an inventory given as its directory or as the file itself."""
     path = inventory / "installation.yml" if inventory.is_dir() else inventory
     if not path.is_file():
-        raise LabError(f"{path}: there is no such file; give an inventory directory, or its installation.yml, with -i")
+        raise LabError(f"{path}: there is no such file; give an inventory directory, or its installation.yml")
     return path
 
 
@@ -101,6 +102,33 @@ def read(inventory: Path) -> Topology:
         raise LabError(f"{path}: {error.args[0]} is missing") from error
     except (TypeError, ValueError, AttributeError) as error:
         raise LabError(f"{path}: {error}") from error
+
+
+def together(installations: Sequence[Topology]) -> Topology:
+    """Return the topology of a lab that several installations stand in, under the name of the first.
+
+    Raises LabError where two sites or servers have one name, or networks of two installations overlap.
+    """
+    return reduce(_beside, installations)
+
+
+def _beside(lab: Topology, other: Topology) -> Topology:
+    for what, names in (("site", lab.sites.keys() & other.sites), ("server", lab.servers.keys() & other.servers)):
+        if names:
+            raise LabError(f"{other.name}: {what} {min(names)} is in the lab already; each needs a name of its own")
+    taken = [network for site in lab.sites.values() for network in site.networks.values()]
+    for site in other.sites.values():
+        for network in site.networks.values():
+            for there in taken:
+                if network.subnet.overlaps(there.subnet):
+                    what = f"sites.{site.name}.networks.{network.name}: {network.subnet}"
+                    raise LabError(f"{other.name}: {what} overlaps with {there.subnet}, which is in the lab already")
+    return Topology(
+        lab.name,
+        {**lab.sites, **other.sites},
+        {**lab.servers, **other.servers},
+        (*lab.controllers, *other.controllers),
+    )
 
 
 def topology(source: Mapping[str, Any]) -> Topology:

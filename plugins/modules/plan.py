@@ -96,6 +96,12 @@ run:
   description: The number of the run, with the lease.
   returned: with lease
   type: int
+license:
+  description:
+    - Of an installation that needs one what its license allows and how much of it is used (C(limits), in words C(room)),
+      and what is to be warned of (C(warnings)).
+  returned: where a license is needed
+  type: dict
 plan:
   description: What changes in effect, and the waves in which servers will be taken.
   returned: success

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from .counting import exceeded
-from .license import Allocation, Entitlement, License, Use
+from .license import MOMENT, Allocation, Entitlement, License, Use
 
 SLACK = timedelta(hours=1)
 """How far a clock may go back without anybody having turned it: what a time server corrects at boot."""
@@ -20,21 +20,40 @@ class Seen:
 
     It is kept on disk, made of what has passed, and rises: neither an old license, nor an old allocation, nor a clock
     that was turned back gets past it. Only a newer license, which says what time it is at the vendor, puts the moment
-    right again where a clock had been ahead.
+    right again where a clock had been ahead. `until` is how long that license was valid: so long a damaged one is
+    forgiven to what runs.
     """
 
     moment: datetime = BEGINNING
     license: tuple[int, datetime] = (0, BEGINNING)
+    until: datetime = BEGINNING
     allocation: int = 0
 
-    def with_(self, license_: License, allocation: Allocation, now: datetime) -> Seen:
-        """Return this with what has just been seen, where that is newer."""
-        known = BEGINNING if license_.order > self.license else self.moment
+    def with_(self, license_: License, allocation: int, now: datetime) -> Seen:
+        """Return this with what has just been seen, where that is newer; `allocation` is the number of one."""
+        newer = license_.order > self.license
         return Seen(
-            max(known, now, license_.valid_from),
+            max(BEGINNING if newer else self.moment, now, license_.valid_from),
             max(self.license, license_.order),
-            max(self.allocation, allocation.number),
+            license_.valid_until if newer else self.until,
+            max(self.allocation, allocation),
         )
+
+    def text(self) -> str:
+        """Return this as it is kept."""
+        serial, signed = self.license
+        moments = [moment.strftime(MOMENT) for moment in (self.moment, signed, self.until)]
+        return " ".join([*moments, str(serial), str(self.allocation)]) + "\n"
+
+    @staticmethod
+    def of(text: str) -> Seen:
+        """Return what was kept; nothing has been seen where that cannot be read."""
+        try:
+            *said, serial, allocation = text.split()
+            moment, signed, until = (datetime.strptime(word, MOMENT).replace(tzinfo=UTC) for word in said)
+            return Seen(moment, (int(serial), signed), until, int(allocation))
+        except ValueError:
+            return Seen()
 
 
 @dataclass(frozen=True)

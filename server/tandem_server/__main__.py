@@ -19,7 +19,7 @@ def main(argv: list[str], first: bytes | None = None) -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the controller's end is not the transaction's
     os.umask(0o022)
     if argv:
-        return _unit(argv[0])
+        return _unit(*argv)
     channel = Channel()
     request = channel.parse(first) if first else channel.receive()
     if request is None:
@@ -37,7 +37,7 @@ def main(argv: list[str], first: bytes | None = None) -> int:
     return int("failed" in fields)
 
 
-def _unit(verb: str) -> int:
+def _unit(verb: str, *words: str) -> int:
     """Do what a unit of this server starts the program for."""
     try:
         if verb == "serve":
@@ -48,6 +48,18 @@ def _unit(verb: str) -> int:
             from . import agent  # noqa: PLC0415  only every few minutes
 
             agent.turn()
+        elif verb == "guard":
+            from . import judgement  # noqa: PLC0415  only where something is licensed
+
+            return judgement.guard(*words)
+        elif verb == "license":
+            from . import refresh  # noqa: PLC0415  only every night
+
+            return refresh.refresh()
+        elif verb in ("sign", "licenses"):
+            from . import licensing  # noqa: PLC0415  only at the vendor's
+
+            {"sign": licensing.sign, "licenses": licensing.pull}[verb]()
         else:
             from . import boot  # noqa: PLC0415  only at boot
 

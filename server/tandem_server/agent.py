@@ -15,6 +15,7 @@ from typing import Any
 
 from . import wire
 from .disk import Json, canonical, read_bytes, read_json, write_durably
+from .documents import AUTHORITY
 from .failure import Failure
 from .files import digest
 from .renewal import Renewal
@@ -69,6 +70,7 @@ class Agent:
         self._renewal: Renewal | None = None
         self._sizes: dict[str, int] = {}
         self._needed: list[str] = []
+        self._documents: dict[str, str] = {}  # license and allocation in base64, by digest
 
     @property
     def enabled(self) -> bool:
@@ -208,7 +210,12 @@ class Agent:
         """Return the request that a controller would have sent."""
         bundle = self._fetch(should)
         self._sizes = {entry["digest"]: entry["size"] for entry in bundle["files"] if entry["kind"] == "file"}
-        return {"bundle": bundle, "number": should["number"], "run": run, "hold": [], "foreseen": foreseen}
+        licensed = any(file["path"] == AUTHORITY and file["size"] for file in bundle["files"])
+        documents = self.ask("license", number=should["number"], known=[]) if licensed else {}
+        named = {name: digest(base64.b64decode(text)) for name, text in documents.items()}
+        self._documents = {named[name]: text for name, text in documents.items()}
+        request = {"bundle": bundle, "number": should["number"], "run": run, "hold": [], "foreseen": foreseen}
+        return {**request, "license": named}
 
     # what a transaction tells, and asks for
 
@@ -228,7 +235,8 @@ class Agent:
 
     def receive(self) -> Json:
         """Return the contents that were needed."""
-        blobs: dict[str, str] = {}
+        blobs = {name: self._documents[name] for name in self._needed if name in self._documents}
+        self._needed = [name for name in self._needed if name not in blobs]
         while self._needed:
             batch: list[str] = []
             size = 0

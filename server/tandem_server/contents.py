@@ -1,7 +1,7 @@
 """Have the bytes of the files that differ, and describe what differs."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from .channel import Listener
 from .disk import Json
@@ -27,9 +27,13 @@ class Contents:
             for operation in operations
             if operation["entry"] and operation["entry"]["kind"] == "file" and not operation["content"]
         }
-        missing = sorted(wanted - self.blobs.keys())
+        self.given(wanted)
+
+    def given(self, wanted: Iterable[str]) -> Mapping[str, bytes]:
+        """Return what is known by digest, with all of `wanted`; raise Failure when the controller is gone."""
+        missing = sorted(set(wanted) - self.blobs.keys())
         if not missing:
-            return
+            return self.blobs
         self.channel.send("need", digests=missing)
         answer = self.channel.receive()
         if answer is None:
@@ -37,6 +41,7 @@ class Contents:
         self.blobs.update(decode(answer["blobs"]))
         if lacking := [digest for digest in missing if digest not in self.blobs]:
             raise Failure("contents", f"the controller did not send {', '.join(lacking)}; nothing was changed")
+        return self.blobs
 
     def describe(self, operation: Json, files: Files) -> Json:
         """Return what the result says of an operation; with the text before it where a difference was asked for."""

@@ -19,6 +19,7 @@ from typing import Any
 
 from . import wire
 from .disk import Damaged, Json
+from .documents import told
 from .failure import Failure
 from .fleet import Fleet
 from .lease import Lease
@@ -50,6 +51,8 @@ class Answers:
             "turn": self._turn,
             "bundle": self._bundle,
             "contents": self._contents,
+            "license": self._license,
+            "licenses": self._licenses,
             "acquire": lambda: self._lease.acquire(self._holder),
             "renew": self._renew,
             "release": self._release,
@@ -100,6 +103,16 @@ class Answers:
         if foreign := sorted(set(names) - own):
             raise Failure(self._server, f"{', '.join(foreign)}: not in the bundle of this server")
         return {"blobs": {name: base64.b64encode(self._store.blob(name)).decode() for name in names}}
+
+    def _license(self, *, number: int | None, known: list[str]) -> Json:
+        """Return license and allocation: that of a configuration, or of the one that the server is on."""
+        on = self._store.servers().get(self._server)
+        return told(self._store, number or (on if isinstance(on, int) else None), known)
+
+    def _licenses(self, *, known: dict[str, str]) -> Json:
+        from .licensing import changed  # noqa: PLC0415  only at the vendor's
+
+        return changed(known)
 
     def _renew(self, *, run: int) -> Json:
         self._refuse_foreign_lease(run)

@@ -6,6 +6,7 @@ from typing import Any
 
 from .channel import Channel
 from .disk import Json
+from .documents import told
 from .failure import Failure
 from .fleet import Fleet
 from .fsck import problems
@@ -52,7 +53,10 @@ def _answer(store: Store, lease: Lease, message: Json) -> Any:
         "renew": lease.renew,
         "release": lease.release,
         "heard": fleet.heard,
+        "documents": lambda number: told(store, number),
     }
+    if do in ("license", "allocate"):
+        return _licensing(store, lease, do, message)
     changing: dict[str, Callable[..., Any]] = {
         "end": lambda **fields: store.end(run, **fields),
         "place": store.place,
@@ -64,3 +68,12 @@ def _answer(store: Store, lease: Lease, message: Json) -> Any:
     run = message.pop("run")
     lease.renew(run)  # what changes the installation needs the lease
     return changing[do](**message)
+
+
+def _licensing(store: Store, lease: Lease, do: str, message: Json) -> Any:
+    from . import allocating  # noqa: PLC0415  only where there is a license
+
+    if do == "license":
+        return allocating.license_now(store, **message)
+    lease.renew(message.pop("run"))
+    return allocating.allocate(store, **message)

@@ -20,9 +20,10 @@ from collections.abc import Callable
 from . import addresses, health, units
 from .channel import Listener
 from .contents import Contents
-from .disk import Json, remove
+from .disk import Json, read_bytes, remove
+from .documents import AUTHORITY, Documents
 from .failure import Failure
-from .files import Files
+from .files import Files, digest
 from .settle import Change
 from .state import RUNTIME, State
 
@@ -42,6 +43,7 @@ class Transaction:
         self.files = Files(state.root)
         self.previous = state.manifest()
         self.contents = Contents(request, self.previous, channel)
+        self.documents = Documents(state.root)
         self.result: Json = {"changed": False, "files": [], "units": [], "addresses": []}
         self.retire: Callable[[], None] | None = None  # what is left to do once the connection has ended, if anything
         self._journal: Json = {}
@@ -68,6 +70,7 @@ class Transaction:
 
     def apply(self) -> Json:
         """Do it; raise Failure when it could not be done, after everything has been put back."""
+        self._receive(self.request.get("license") or {})
         operations = self.compare()
         change = Change(self.bundle, self.previous, self.request.get("hold", []))
         if not operations and not change.debts and not change.stop and not change.addresses():
@@ -75,6 +78,7 @@ class Transaction:
             return self.result
         foreseen = self.request.get("foreseen")
         if foreseen is not None and (unforeseen := change.interrupts().difference(foreseen)):
+            self.documents.withdraw()
             return {**self.result, "postponed": sorted(unforeseen)}
         self.result.update(changed=True, undone=False)  # nothing to undo yet
         self.contents.fetch(operations)
@@ -205,12 +209,26 @@ class Transaction:
         if manifest.get("retired"):
             self.retire = lambda: let_go(self.state, manifest)
 
+    def _receive(self, named: Json) -> None:
+        """Have license and allocation, of which the digests are `named`, before anything starts that needs them."""
+        if not any(file["path"] == AUTHORITY and file.get("size") for file in self.bundle["files"]):
+            return
+        self.state.refuse_older(self.run)
+        here = {"license": self.documents.license, "allocation": self.documents.allocation}
+        lacking = [name for name in named if named[name] != digest(read_bytes(here[name]) or b"")]
+        contents = self.contents.given([named[name] for name in lacking])
+        if "license" in lacking:
+            self.documents.bring_license(contents[named["license"]])
+        if "allocation" in lacking:
+            self.documents.propose(contents[named["allocation"]])
+
     def _note(self, change: Change) -> None:
         """Record bundle and number where nothing had to be done; write nothing where they stand already."""
+        self.state.refuse_older(self.run)
+        self.documents.accept()
         manifest = _manifest(self.bundle, self.request["number"], change.retired, sorted(change.hold))
         manifest["directories"] = (self.previous or {}).get("directories", [])
         if manifest != self.previous:
-            self.state.refuse_older(self.run)
             self.state.commit(manifest)
 
 
@@ -238,6 +256,7 @@ def finish(state: State, journal: Json) -> None:
     manifest = _manifest(journal["bundle"], journal["number"], journal["retired"], journal["hold"])
     manifest["directories"] = Files(state.root).clean(journal["operations"], directories)
     state.commit(manifest)
+    Documents(state.root).accept()
     state.end_journal()
 
 
@@ -245,10 +264,11 @@ def put_files_back(state: State) -> Json | None:
     """Undo the files of an interrupted transaction, or clean up after a committed one; return the journal if undone."""
     state.tidy()
     journal = state.journal()
-    if journal is None:
-        return None
-    if journal["state"] == "committed":
+    if journal and journal["state"] == "committed":
         finish(state, journal)
+        return None
+    Documents(state.root).withdraw()
+    if journal is None:
         return None
     files = Files(state.root)
     if journal["state"] != "staging":

@@ -11,7 +11,7 @@ from tandem.installation import MANAGEMENT, Installation, Instance, Network, Ser
 from tandem.options import Effective, Tree
 from tandem.source.read import INSTALLATION
 
-ON_MANAGEMENT = ("configuration_server", "log_server")
+ON_MANAGEMENT = ("configuration_server", "log_server", "license_signer")
 """Applications whose instances may use the management address of their server as service address."""
 
 

@@ -7,7 +7,8 @@ from functools import cache
 from pathlib import Path
 
 PATH = "/usr/lib/tandem/server.pyz"  # where the bundle of every server puts it
-PACKAGE = "tandem_server"
+PACKAGES = ("tandem_guard", "tandem_server")
+MAIN = "import sys\nfrom tandem_server.__main__ import main\nsys.exit(main(sys.argv[1:]))\n"
 MOMENT = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say: no clock in the bytes
 
 
@@ -16,17 +17,15 @@ def build() -> bytes:
     """Return the zip; its digest depends on the sources alone."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
-        for source in sorted(_directory().glob("*.py")):
-            archive.writestr(zipfile.ZipInfo(f"{PACKAGE}/{source.name}", MOMENT), source.read_bytes())
-        archive.writestr(
-            zipfile.ZipInfo("__main__.py", MOMENT),
-            f"import sys\nfrom {PACKAGE}.__main__ import main\nsys.exit(main(sys.argv[1:]))\n",
-        )
+        for package in PACKAGES:
+            for source in sorted(_directory(package).glob("*.py")):
+                archive.writestr(zipfile.ZipInfo(f"{package}/{source.name}", MOMENT), source.read_bytes())
+        archive.writestr(zipfile.ZipInfo("__main__.py", MOMENT), MAIN)
     return packed.getvalue()
 
 
-def _directory() -> Path:
-    found = importlib.util.find_spec(PACKAGE)
+def _directory(package: str) -> Path:
+    found = importlib.util.find_spec(package)
     if found is None or found.origin is None:
-        return Path(__file__).parents[2] / "server" / PACKAGE
+        return Path(__file__).parents[2] / "server" / package
     return Path(found.origin).parent

@@ -1,4 +1,4 @@
-"""Two installations on labs of their own, applied once, and put back after each test that changes one."""
+"""Two installations on labs of their own, one with its vendor, applied once, and put back after each test of change."""
 
 import json
 import os
@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.fleet.fleet import Fleet, eventually
+from tests.fleet.vendor import Vendor
 
 UNIT = "billing-engine@billing-2.service"
 OVERRIDE = f"/run/systemd/system/{UNIT}.d"
@@ -34,9 +35,25 @@ def fresh_small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 
 @pytest.fixture(scope="session")
-def fresh_example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def vendor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vendor]:
+    """Return the vendor, with the example on the same lab, whose license it serves."""
+    directory, name = tmp_path_factory.mktemp("example"), f"test-example-{os.getpid()}"
+    fleet = Fleet("vendor", directory, name, beside="example")
+    example = Fleet("example", directory, name, beside="vendor")
+    try:
+        example.lab.up()
+        fleet.tandem("apply")
+        found = Vendor(fleet, example)
+        found.publish()
+        yield found
+    finally:
+        example.lab.down(purge=True)
+
+
+@pytest.fixture(scope="session")
+def fresh_example(vendor: Vendor) -> Fleet:
     """Return the example installation, not necessarily applied yet."""
-    yield from brought_up("example", tmp_path_factory.mktemp("example"))
+    return vendor.customer
 
 
 @pytest.fixture(scope="session")

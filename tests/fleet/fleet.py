@@ -24,6 +24,7 @@ UNIT_FIELDS = "Id,ActiveState,MainPID,ExecMainStartTimestampMonotonic,Invocation
 # units that come and go with a login or with the time of day
 OF_THE_SYSTEM = ("user@", "user-runtime-dir@", "systemd-", "apt-", "dpkg-", "e2scrub", "logrotate", "man-db", "fstrim")
 OF_THE_SYSTEM += ("tandem-agent.service", "tandem-store.service")  # likewise, when there is something to ask or answer
+OF_THE_SYSTEM += ("tandem-license.service", "license-signer.service", "licensing-server-pull@")
 
 Units = dict[str, dict[str, str]]
 
@@ -37,13 +38,13 @@ def eventually(look: Callable[[], bool]) -> bool:
 
 
 class Fleet:
-    """A copy of an inventory in a directory of its own, on a lab of its own."""
+    """A copy of an inventory in a directory of its own, on a lab of its own or `beside` another one's."""
 
-    def __init__(self, inventory: str, directory: Path, name: str) -> None:
+    def __init__(self, inventory: str, directory: Path, name: str, beside: str | None = None) -> None:
         self.pristine = ROOT / "inventories" / inventory
         self.directory = directory / inventory
         shutil.copytree(self.pristine, self.directory)
-        self.lab = Lab(self.directory, name)
+        self.lab = Lab(self.directory, name, beside=[directory / beside] if beside else None)
         self.environment = {
             **os.environ,
             "TANDEM_LAB": name,
@@ -54,8 +55,8 @@ class Fleet:
 
     @property
     def servers(self) -> list[str]:
-        """Name all servers, sorted."""
-        return sorted(self.lab.servers)
+        """Name all servers of the installation, sorted."""
+        return sorted(self.lab.own.servers)
 
     def argv(self, *words: str) -> list[str]:
         """Return the command line of `tandem` on this inventory."""
@@ -125,12 +126,16 @@ class Fleet:
         """Tell whether a run holds the lease of the small installation."""
         return self.lab.exec("North", ["test", "-e", "/var/lib/tandem/store/lease.json"]).returncode == 0
 
-    @contextlib.contextmanager
-    def unplugged(self, server: str) -> Iterator[None]:
-        """Pull a server's cables for a while, when the connections of earlier runs have ended."""
+    def hang_up(self) -> None:
+        """End the connections that earlier runs have left open."""
         for path in (self.lab.ssh_config.parent / "connections").glob("*"):
             argv = ["ssh", "-F", str(self.lab.ssh_config), "-o", f"ControlPath={path}", "-O", "exit", "it"]
             subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
+
+    @contextlib.contextmanager
+    def unplugged(self, server: str) -> Iterator[None]:
+        """Pull a server's cables for a while, when the connections of earlier runs have ended."""
+        self.hang_up()
         self.lab.unplug(server)
         try:
             yield

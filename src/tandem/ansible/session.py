@@ -14,6 +14,7 @@ from tandem.ansible.connection import Connection
 from tandem.ansible.conversation import Conversation, Unreachable, converse
 from tandem.ansible.loop import Loop
 from tandem.configuration import Configuration
+from tandem.configuration.canonical import digest
 from tandem.configuration.places import Place, settled
 from tandem.configuration.store import StoredConfiguration, verified
 from tandem.errors import Failed
@@ -198,6 +199,12 @@ class Session:
     def _decode(self, blobs: Mapping[str, str]) -> None:
         for name, text in blobs.items():
             self._blobs[name] = verified(name, base64.b64decode(text), f"the configuration server's blob {name}")
+
+    def hold(self, data: bytes) -> str:
+        """Have bytes here that are no blob of the store; return the digest by which they can be asked for."""
+        name = digest(data)
+        self._blobs[name] = data
+        return name
 
     def blob(self, name: str) -> bytes:
         """Return verified bytes; raise Failed when they are missing or damaged."""

@@ -78,13 +78,14 @@ class Declaration(Frozen):
 
     `batch` names the option that says how many instances of a cluster may be interrupted at once; without it, one.
     `entitlements` maps what the license limits in an instance to the option that uses it: a number, a switch, or a list
-    whose entries count.
+    whose entries count. An instance that is not `guarded` starts without a license too.
     """
 
     description: str
     suite: str | None
     license_kind: Literal["server", "billing_engine", "sip", "clustered_database", "none"] = "server"
     entitlements: Mapping[str, str] = {}
+    guarded: bool = True
     instances: Instances = Instances()
     alone: bool = False
     beside: Texts = ()
@@ -98,3 +99,8 @@ class Declaration(Frozen):
     processes: Mapping[str, Process] = {}
     validators: Mapping[str, Validator] = {}
     health: Health | None = None
+
+    @property
+    def licensed(self) -> bool:
+        """Tell whether an instance starts only where the license allows it."""
+        return self.guarded and self.license_kind != "none"

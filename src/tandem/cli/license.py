@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,14 +15,19 @@ from tandem_guard.license import License
 from tandem_guard.verdict import Seen, in_time, shown
 
 from tandem.cli._common import inventory_option, json_option, load_model, print_json, table
+from tandem.cli._playbook import Stopped, play
+from tandem.configuration.tree import Resolved
 from tandem.errors import Failed, InputRefused, Origin, Problem
 from tandem.license import keys
 from tandem.license.allocation import allocation_of
 from tandem.license.report import Report
 from tandem.license.signature import allocation_in, license_in
 from tandem.license.vendor import Vendor
+from tandem.license.write import undated
 
 READABLE = click.Path(path_type=Path)
+SIGNER = "license_signer"
+"""The application that signs the licenses that were published, every night."""
 
 vendor_option = click.option(
     "--vendor",
@@ -53,10 +60,11 @@ def command() -> None:
 def init_vendor(name: str, directory: Path, passphrase_file: Path | None) -> None:
     """Make the keys and certificates of the vendor NAME.
 
-    Installations pin licenses-ca.pem. The keys of both authorities are needed to certify only: keep them elsewhere.
+    Installations pin licenses-ca.pem, and servers-ca.pem for the licensing servers that they ask. The keys of the
+    authorities are needed to certify only: keep them elsewhere.
     """
     Vendor(directory).create(name, _passphrase(passphrase_file))
-    click.echo(f"{directory}: keys and certificates made; give licenses-ca.pem to installations, and only that")
+    click.echo(f"{directory}: keys and certificates made; give licenses-ca.pem and servers-ca.pem to installations")
     if passphrase_file is None:
         click.echo("the keys of the authorities have no passphrase: keep them where nobody else reads them")
 
@@ -95,6 +103,19 @@ def renew_signer(directory: Path, passphrase_file: Path | None) -> None:
     click.echo(f"{directory}/signer.pem: certified until {until:%F}")
 
 
+@command.command("certify-server")
+@click.argument("file", type=READABLE)
+@vendor_option
+@passphrase_option
+def certify_server(file: Path, directory: Path, passphrase_file: Path | None) -> None:
+    """Make the key and the certificate of a licensing server: the certificate in FILE, the key beside it (.key).
+
+    They are its options licensing_server.tls.certificate and licensing_server.tls.key.
+    """
+    until = Vendor(directory).certify_server(file, _passphrase(passphrase_file))
+    click.echo(f"{file}: good until {until:%F}, with the key in {file.with_suffix('.key')}")
+
+
 @command.command()
 @click.argument("names", nargs=-1, metavar="NAME…")
 @vendor_option
@@ -104,17 +125,45 @@ def issue(names: tuple[str, ...], directory: Path) -> None:
     licenses/NAME.yml says what a license shall say; it is written to licenses/NAME.xml.
     """
     vendor = Vendor(directory)
-    wanted = dict.fromkeys(names or vendor.names)
-    if not wanted:
-        raise Failed(f"{directory}/licenses: describes no license; licenses/NAME.yml says what one shall say")
-    failures = []
-    for name in wanted:
+    failures: list[str] = []
+    for name, found in _each(vendor, names, vendor.issue, failures).items():
+        click.echo(_signed(name, found))
+    if failures:
+        raise Failed("\n".join(failures))
+
+
+@command.command()
+@click.argument("names", nargs=-1, metavar="NAME…")
+@vendor_option
+@inventory_option
+def publish(names: tuple[str, ...], directory: Path, inventory: str | None) -> None:
+    """Have licenses signed by the vendor's installation, now and every night; all that are described, or those named.
+
+    INVENTORY is the vendor's own. licenses/NAME.yml says what a license shall say; what was signed is written to
+    licenses/NAME.xml, too.
+    """
+    if not any(each.application == SIGNER for each in load_model(inventory).installation.instances.values()):
+        raise Failed(f"this installation has no {SIGNER}; name the inventory of the vendor's own with -i")
+    vendor = Vendor(directory)
+    failures: list[str] = []
+    wanted = _each(vendor, names, vendor.said, failures)
+    signed: list[dict[str, str]] = []
+    if wanted:
+        texts = {name: undated(said) for name, said in wanted.items()}
         try:
-            found = vendor.issue(name)
-        except (Failed, InputRefused) as error:
-            failures.append(str(error))
+            results = play("publish", inventory, {"licenses": texts}, quiet=True)
+        except Stopped as stopped:
+            results, failures = stopped.results, [*failures, str(stopped)]
+        signed = [result for result in results.get("ansible.builtin.slurp", []) if "content" in result]
+    for result in signed:
+        name = result["item"]
+        try:
+            found = vendor.keep(name, base64.b64decode(result["content"]))
+        except Failed as failed:
+            failures.append(str(failed))
         else:
-            click.echo(f"{name}: serial {found.serial}, valid until {shown(found.valid_until)}")
+            if found.seed == wanted[name].seed:
+                click.echo(f"{_signed(name, found)}; the licensing servers have it within a minute")
     if failures:
         raise Failed("\n".join(failures))
 
@@ -156,7 +205,7 @@ def show(file: Path, authority: Path, inventory: str | None, *, as_json: bool) -
     model = load_model(inventory)
     if model.installation.name != found.installation:
         raise _refused(file, f"is for installation {found.installation}; this one is {model.installation.name}")
-    report = Report(found, allocation_of(model, 0, now), now)
+    report = Report(found, allocation_of(model.installation.name, Resolved(model, None).tree({}), 0, now), now)
     if as_json:
         print_json(report.facts())
         return
@@ -174,6 +223,25 @@ def show(file: Path, authority: Path, inventory: str | None, *, as_json: bool) -
     click.echo("\n".join(table(rows)))
     for warning in report.warnings():
         click.echo(f"warning: {warning}")
+
+
+def _each(
+    vendor: Vendor, names: tuple[str, ...], act: Callable[[str], License], failures: list[str]
+) -> dict[str, License]:
+    """Do something for all licenses that are described, or those named; note why it cannot be done for some."""
+    found = {}
+    for name in dict.fromkeys(names or vendor.names):
+        try:
+            found[name] = act(name)
+        except (Failed, InputRefused) as error:
+            failures.append(str(error))
+    if not found and not failures:
+        raise Failed(f"{vendor.directory}/licenses: describes no license; licenses/NAME.yml says what one shall say")
+    return found
+
+
+def _signed(name: str, found: License) -> str:
+    return f"{name}: serial {found.serial}, valid until {shown(found.valid_until)}"
 
 
 def _license(file: Path, authority: Path, at: datetime) -> License:

@@ -18,6 +18,8 @@ from tandem.model import Model
 from tandem.render import RenderedFile
 
 MASK = "/dev/null"
+AUTHORITY = "server.license.authority"
+"""The option that pins whose licenses are believed."""
 
 Contents = dict[str, bytes]
 """Maps digests to contents of files."""
@@ -45,8 +47,10 @@ class Bundles:
         units, validators = self._units(instances, rendered)
         files: list[File | Link] = [described(file, contents) for file in rendered]
         shipped = {file.path for file in files}
+        licensed = self._licensed(instances)
         for unit in units:
-            files += [_added(path, text.encode(), contents) for path, text in additions(unit).items()]
+            added = additions(unit, licensed=unit.instance in licensed)
+            files += [_added(path, text.encode(), contents) for path, text in added.items()]
             files.append(Link(*link(unit.name, shipped)))
         files += [Link(f"{SYSTEMD}/{unit}", MASK) for unit in self._replaced]
         files.append(_program())
@@ -78,6 +82,13 @@ class Bundles:
             each for application, instance in present if instance for each in validators_of(application, instance)
         ]
         return units, validators
+
+    def _licensed(self, instances: Iterable[Instance]) -> set[str]:
+        """Name the instances that start only where the license allows it: none, where the installation has none."""
+        authority = self._model.tree.base().get(AUTHORITY)
+        if authority is None or not authority.value:
+            return set()
+        return {each.name for each in instances if self._applications[each.application].declaration.licensed}
 
     def _rank(self, application: Application) -> int:
         """Return the rank of an application among all; base comes before every application."""

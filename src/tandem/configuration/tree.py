@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from tandem.applications import Application
 from tandem.configuration.canonical import Json, digest
 from tandem.installation import Instance
+from tandem.license.allocation import used
 from tandem.model import Model
 from tandem.options import Option, Value
 from tandem.render import Decrypt
@@ -83,6 +84,8 @@ class Resolved:
             "address": str(instance.address),
             "origin": str(instance.origin),
             "batch": batch,
+            "kind": self._model.applications[instance.application].declaration.license_kind,
+            "entitlements": used(self._model, instance),
         }
 
     def _values(

@@ -1,13 +1,15 @@
 """Say which units run on a server, which files they restart or reload for, and what Tandem adds to them.
 
 To each unit Tandem adds a drop-in that records what the unit started with, a list of its inputs for that record, and
-the link by which tandem.target pulls it in: so a unit on old files is known, whatever run left it there.
+the link by which tandem.target pulls it in: so a unit on old files is known, whatever run left it there. Where the
+installation has a license, the drop-in asks whether it allows the instance, before it starts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from tandem import server_program
 from tandem.applications import Application
 from tandem.configuration.bundle import ORDER_STEP, Health, Unit, Validator
 from tandem.installation import Instance
@@ -17,6 +19,7 @@ SYSTEMD = "/etc/systemd/system"
 DISTRIBUTION = "/lib/systemd/system"
 INPUTS = "/etc/tandem/units"
 RECORD = "/usr/lib/tandem/record"
+GUARD = f"/usr/bin/python3 -IS {server_program.PATH} guard"
 SECTIONS = {"service": "Service", "socket": "Socket"}
 """Where a unit of some kind can record what it starts with. A timer cannot: systemd itself rereads what is in it."""
 
@@ -57,13 +60,14 @@ def validators_of(application: Application, instance: Instance | None) -> Iterat
         )
 
 
-def additions(unit: Unit) -> Mapping[str, str]:
-    """Return the files that Tandem adds for a unit: path → content."""
+def additions(unit: Unit, *, licensed: bool) -> Mapping[str, str]:
+    """Return the files that Tandem adds for a unit: path → content; one that is `licensed` asks before it starts."""
     section = _section(unit.name)
     if section is None:
         return {}
     lines = [f"{effect} {path}\n" for effect in ("restart", "reload") for path in getattr(unit, effect)]
-    record = f"[{section}]\nExecStartPre=+{RECORD} start %n\n"
+    guard = f"ExecStartPre=+{GUARD} {unit.instance}\n" if licensed else ""
+    record = f"[{section}]\n{guard}ExecStartPre=+{RECORD} start %n\n"
     record += f"ExecReload=+{RECORD} reload %n\n" if section == "Service" else ""
     return {f"{INPUTS}/{unit.name}": "".join(lines), drop_in(unit.name): record}
 

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     generate_private_key,
 )
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from tandem.errors import Failed
 
@@ -130,6 +130,12 @@ class Authority:
         """Return the certificate that it gives for somebody's key."""
         return _certificate(name, public, self.certificate.subject, self.key, days)
 
+    def certify_server(self, name: str, public: EllipticCurvePublicKey, days: int) -> x509.Certificate:
+        """Return the certificate that it gives for the key of a server, which is asked over TLS by its name."""
+        use = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
+        called = x509.SubjectAlternativeName([x509.DNSName(name)])
+        return _certificate(name, public, self.certificate.subject, self.key, days, use, called)
+
 
 def refuse_foreign(found: x509.Certificate, issuer: x509.Certificate, name: str) -> None:
     """Raise Failed where a certificate is not what an authority gave for somebody's key."""
@@ -178,7 +184,12 @@ def names(found: x509.Certificate | x509.CertificateSigningRequest) -> list[str]
 
 
 def _certificate(
-    name: str, public: EllipticCurvePublicKey, issuer: x509.Name | None, key: EllipticCurvePrivateKey, days: int
+    name: str,
+    public: EllipticCurvePublicKey,
+    issuer: x509.Name | None,
+    key: EllipticCurvePrivateKey,
+    days: int,
+    *more: x509.ExtensionType,
 ) -> x509.Certificate:
     """Return a certificate from today on; one without an issuer is that of an authority."""
     signs = issuer is None
@@ -189,11 +200,13 @@ def _certificate(
     use = x509.KeyUsage(digital_signature=not signs, key_cert_sign=signs, crl_sign=signs, decipher_only=False, **no)
     serial = x509.random_serial_number()
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    return (
+    builder = (
         x509.CertificateBuilder(issuer or subject, subject, public, serial, begin, begin + AGO + timedelta(days))
         .add_extension(x509.BasicConstraints(signs, 0 if signs else None), critical=True)
         .add_extension(use, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
-        .sign(key, SHA256())
     )
+    for extension in more:
+        builder = builder.add_extension(extension, critical=False)
+    return builder.sign(key, SHA256())

@@ -12,6 +12,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from tandem_guard.document import Refused, read
+from tandem_guard.form import LICENSING_NAME
 from tandem_guard.license import LICENSE_ROOT, License, license_of
 
 from tandem.errors import Failed, TandemError
@@ -20,9 +21,9 @@ from tandem.license.description import Description, describe
 from tandem.license.signature import license_in, sign
 from tandem.license.write import license_element
 
-LICENSES_CA, CERTIFICATION_CA, SIGNER = "licenses-ca", "certification-ca", "signer"
-INSTALLATIONS = "installations"
-AUTHORITY_DAYS, SIGNER_DAYS, INSTALLATION_DAYS = 20 * 365, 5 * 365, 20 * 365
+LICENSES_CA, CERTIFICATION_CA, SERVERS_CA, SIGNER = "licenses-ca", "certification-ca", "servers-ca", "signer"
+INSTALLATIONS, SERVERS = "installations", "licensing servers"
+AUTHORITY_DAYS, SIGNER_DAYS, SERVER_DAYS, INSTALLATION_DAYS = 20 * 365, 5 * 365, 5 * 365, 20 * 365
 DOWNLOAD = timedelta(days=8)
 """How long a license is good after it was signed: signed every night, at least seven days remain (spec 02)."""
 SEED = 16  # bytes
@@ -32,8 +33,9 @@ class Vendor:
     """A vendor's directory.
 
     `licenses-ca` certifies signers of licenses and nobody else, and is what installations pin; `certification-ca`
-    certifies the keys of installations, which must never be able to sign a license. Both keys may have a passphrase and
-    lie elsewhere most of the time; `signer` works every night without a person. `licenses/NAME.yml` says what a license
+    certifies the keys of installations, which must never be able to sign a license; `servers-ca` certifies licensing
+    servers, and none of those that the others certify can pass for one. These three keys may have a passphrase and lie
+    elsewhere most of the time; `signer` works every night without a person. `licenses/NAME.yml` says what a license
     shall say, `licenses/NAME.csr` is the request of its installation; the certificate (`.pem`) and the license (`.xml`)
     are put beside them.
     """
@@ -43,11 +45,11 @@ class Vendor:
 
     def create(self, name: str, passphrase: str | None) -> None:
         """Make keys and certificates, all of them or nothing; raise Failed where there is something already."""
-        if not name.isprintable() or not 0 < len(name) <= keys.LONGEST_NAME - len(f"{INSTALLATIONS} of "):
-            raise Failed(f"a vendor's name has 1 to {keys.LONGEST_NAME - len(f'{INSTALLATIONS} of ')} characters")
+        if not name.isprintable() or not 0 < len(name) <= keys.LONGEST_NAME - len(f"{SERVERS} of "):
+            raise Failed(f"a vendor's name has 1 to {keys.LONGEST_NAME - len(f'{SERVERS} of ')} characters")
         files: dict[str, bytes] = {}
         authorities = {}
-        for kind, what in ((LICENSES_CA, "licenses"), (CERTIFICATION_CA, INSTALLATIONS)):
+        for kind, what in ((LICENSES_CA, "licenses"), (CERTIFICATION_CA, INSTALLATIONS), (SERVERS_CA, SERVERS)):
             key, files[f"{kind}.key"] = keys.made(passphrase)
             authorities[kind] = keys.authority(f"{what} of {name}", key, AUTHORITY_DAYS)
             files[f"{kind}.pem"] = _pem(authorities[kind].certificate)
@@ -72,6 +74,20 @@ class Vendor:
         [name] = keys.names(keys.certificate_in(self.directory / f"{SIGNER}.pem"))
         found = issuer.certify(name, keys.load(self._key(SIGNER)).public_key(), SIGNER_DAYS)
         self._put(f"{SIGNER}.pem", _pem(found))
+        return found.not_valid_after_utc
+
+    def certify_server(self, file: Path, passphrase: str | None) -> datetime:
+        """Make the key and the certificate of a licensing server in new files, and return until when it is good."""
+        key, data = keys.made()
+        issuer = self._authority(SERVERS_CA, passphrase)
+        found = issuer.certify_server(LICENSING_NAME, key.public_key(), SERVER_DAYS)
+        secret = file.with_suffix(".key")
+        keys.put_new(secret, data, keys.PRIVATE)
+        try:
+            keys.put_new(file, _pem(found))
+        except Failed:
+            secret.unlink()
+            raise
         return found.not_valid_after_utc
 
     @property
@@ -102,16 +118,12 @@ class Vendor:
 
         Raise Failed where what would be published is not what every installation believes.
         """
-        description = self._description(name)
-        now = datetime.now(UTC).replace(microsecond=0)
-        if now >= description.expires:
-            raise Failed(f"{name}: has expired on {description.expires:%F}; change `expires` and `serial` to renew it")
-        said = self._said(name, description, now)
+        said = self.said(name)
         signer = keys.certificate_in(self.directory / f"{SIGNER}.pem")
         data = sign(license_element(said), keys.load(self._key(SIGNER)), signer)
         pinned = keys.pinned_in(self.directory / f"{LICENSES_CA}.pem")
         try:
-            license_in(data, pinned, now)
+            license_in(data, pinned, said.valid_from)
             found = license_in(data, pinned, said.valid_until)
         except Refused as refused:
             what = f"the license {refused}; is {SIGNER}.pem right, or is it time for `tandem license renew-signer`?"
@@ -119,8 +131,24 @@ class Vendor:
         self._put(f"licenses/{name}.xml", data)
         return found
 
-    def _said(self, name: str, description: Description, now: datetime) -> License:
-        """Return what a license says from now on; it was issued when its serial first appeared."""
+    def keep(self, name: str, data: bytes) -> License:
+        """Keep a license that a server has signed, and return what it says; raise Failed where nobody believes it."""
+        try:
+            found = license_in(data, keys.pinned_in(self.directory / f"{LICENSES_CA}.pem"), datetime.now(UTC))
+        except Refused as refused:
+            raise Failed(f"{name}: was signed, but the license {refused}") from None
+        self._put(f"licenses/{name}.xml", data)
+        return found
+
+    def said(self, name: str) -> License:
+        """Return what a license says from now on; it was issued when its serial first appeared.
+
+        Raise Failed where no installation would take it.
+        """
+        description = self._description(name)
+        now = datetime.now(UTC).replace(microsecond=0)
+        if now >= description.expires:
+            raise Failed(f"{name}: has expired on {description.expires:%F}; change `expires` and `serial` to renew it")
         published = self._published(name)
         if published and published.serial > description.serial:
             serials = f"{description.serial} is less than {published.serial}, which is published already"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from lxml import etree
-from tandem_guard.document import ALLOCATION, LICENSE
+from tandem_guard.document import ALLOCATION, HEAD, LICENSE
 from tandem_guard.license import MOMENT, Allocation, Entitlement, License
 
 
@@ -36,6 +36,14 @@ def license_element(license_: License) -> etree._Element:
     _inside(root, "Certificate").text = base64.b64encode(license_.certificate).decode()
     _inside(root, "Seed").text = license_.seed
     return root
+
+
+def undated(license_: License) -> str:
+    """Return a license as XML that does not say from when until when it is good: a server that signs it adds that."""
+    element = license_element(license_)
+    for name in ("from", "until"):
+        del element.attrib[name]
+    return HEAD.decode() + etree.tostring(element, encoding="unicode") + "\n"
 
 
 def allocation_element(allocation: Allocation) -> etree._Element:

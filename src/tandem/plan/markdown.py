@@ -9,7 +9,7 @@ from tandem.configuration.canonical import Json
 from tandem.configuration.history import SHORT
 from tandem.configuration.places import words
 from tandem.plan.drift import items
-from tandem.plan.report import heading, shown
+from tandem.plan.report import heading, licensed, shown
 
 MOST_ROWS = 100
 """Rows of a table; nobody reads more of them in a comment."""
@@ -30,6 +30,7 @@ def markdown(planned: Json, diff: Sequence[str] = ()) -> str:
         *(f"⚠ {text}." for text in words(planned.get("places", {}))),
     ]
     blocks += [block for block in (*_sections(plan), *_drift(planned)) if block]
+    blocks += ["\n".join(f"- {line}" for line in licensed(planned.get("license")))] if planned.get("license") else []
     if planned.get("id"):
         command = f"tandem apply --plan {planned['id'][:SHORT]}"
         blocks.append(f"Apply exactly this with {_code(command)}.")

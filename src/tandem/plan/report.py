@@ -30,6 +30,14 @@ def compared(old: int, new: int | None) -> str:
     return f"{f'configuration {new}' if new is not None else 'this source'}, compared with configuration {old}"
 
 
+def licensed(found: Json | None) -> Iterator[str]:
+    """Say how much of the license is used, and what is to be warned of; nothing where none is needed."""
+    if found:
+        if found["room"]:
+            yield f"license: {'; '.join(found['room'])}"
+        yield from (f"license: warning: {warning}" for warning in found["warnings"])
+
+
 def how_to_apply(name: str) -> str:
     """Say how exactly this plan is applied."""
     return f"Apply exactly this with: tandem apply --plan {name[:SHORT]}   (playbooks/apply.yml -e plan={name[:SHORT]})"

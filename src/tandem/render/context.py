@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from tandem.errors import did_you_mean
 from tandem.installation import Instance
+from tandem.license.allocation import used
 from tandem.model import Model
 from tandem.render.options import Decrypt, Options, Secrets
 from tandem.render.topology import Client, Topology
@@ -62,10 +63,20 @@ class Contexts:
         self.read.add(instance.name)
         return tuple(Listening(*listening) for listening in self._topology.listens(instance))
 
+    def license(self, instance: Instance) -> Mapping[str, object] | None:
+        """Return what an instance is and uses of the license; None where it starts without one."""
+        declaration = self._model.applications[instance.application].declaration
+        if not declaration.licensed:
+            return None
+        self.read.add(instance.name)
+        place = {"application": instance.application, "address": str(instance.address)}
+        return {**place, "kind": declaration.license_kind, "options": used(self._model, instance)}
+
     def of_base(self, server: str) -> dict[str, object]:
-        """Return what the files that every server gets are made from."""
+        """Return what the files that every server gets are made from; `instances` are those on the server."""
         rules = self._topology.firewall(self._model.installation.servers[server])
-        return {**self._of_server(server), "options": self._base, "firewall": rules}
+        here = [self._instances[instance.name] for instance in self._topology.on[server]]
+        return {**self._of_server(server), "options": self._base, "firewall": rules, "instances": here}
 
     def of_application(self, server: str, application: str) -> dict[str, object]:
         """Return what the files of an application that are there once per server are made from."""

@@ -68,6 +68,9 @@ class Effect(Protocol):
     def listens(self, instance: Instance) -> tuple[Listening, ...]:
         """Return what the processes listen on."""
 
+    def license(self, instance: Instance) -> Mapping[str, object] | None:
+        """Return what an instance is and uses of the license; None where it starts without one."""
+
 
 class InstanceView:
     """An instance: service address, place, and what its options come to, which is found out when it is asked for."""
@@ -94,6 +97,11 @@ class InstanceView:
     def listens(self) -> tuple[Listening, ...]:
         """Return what the processes of the instance listen on."""
         return self._effect.listens(self._instance)
+
+    @property
+    def license(self) -> Mapping[str, object] | None:
+        """Return what the instance is and uses of the license; None where it starts without one."""
+        return self._effect.license(self._instance)
 
     @property
     def options(self) -> Options:

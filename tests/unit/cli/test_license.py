@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import ssl
 import stat
 import time
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from tandem_guard.document import HEAD
+from tandem_guard.form import LICENSING_NAME
 
+from tandem.errors import Failed
+from tandem.license.vendor import Vendor
+from tandem.license.write import undated
 from tests.unit.cli.test_verbs import good, project, tandem
 
 __all__ = ["project"]  # a fixture
@@ -44,7 +52,8 @@ def bad(directory: Path, *arguments: str, status: int = 1) -> str:
 
 def test_private_keys_are_their_owners_alone(licensed: Path) -> None:
     found = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (licensed / "vendor").glob("*.key")}
-    assert found == {"certification-ca.key": 0o600, "licenses-ca.key": 0o600, "signer.key": 0o600}
+    names = ("certification-ca", "licenses-ca", "servers-ca", "signer")
+    assert found == {f"{name}.key": 0o600 for name in names}
     assert stat.S_IMODE((licensed / "installation.key").stat().st_mode) == 0o600
 
 
@@ -213,3 +222,83 @@ def test_a_passphrase_protects_the_keys_of_authorities(project: Path) -> None:
     assert said == "vendor/certification-ca.key: the passphrase is wrong, or it is no private key\n"
     good(project, "license", "certify", "sample", "--passphrase-file", "passphrase")
     good(project, "license", "issue")
+
+
+def test_a_licensing_server_is_certified_by_an_authority_of_its_own(licensed: Path) -> None:
+    """Over TLS, whoever trusts that authority alone believes it, and none of those that others have certified."""
+    home = licensed / "vendor"
+    said = good(licensed, "license", "certify-server", "rigel.pem")
+    assert said.startswith("rigel.pem: good until 20")
+    assert said.endswith(", with the key in rigel.key\n")
+    assert stat.S_IMODE((licensed / "rigel.key").stat().st_mode) == 0o600
+    asking = ssl.create_default_context(cafile=str(home / "servers-ca.pem"))
+    shake(asking, licensed / "rigel.pem", licensed / "rigel.key")
+    for certificate, key in (("signer.pem", "signer.key"), ("licenses/sample.pem", "../installation.key")):
+        with pytest.raises(ssl.SSLCertVerificationError):
+            shake(asking, home / certificate, home / key)
+    with pytest.raises(ssl.SSLCertVerificationError, match="mismatch"):
+        shake(asking, licensed / "rigel.pem", licensed / "rigel.key", "198.18.17.11")
+    for other in ("licenses-ca", "certification-ca"):
+        with pytest.raises(ssl.SSLCertVerificationError):
+            shake(
+                ssl.create_default_context(cafile=str(home / f"{other}.pem")),
+                licensed / "rigel.pem",
+                licensed / "rigel.key",
+            )
+
+
+def shake(asking: ssl.SSLContext, certificate: Path, key: Path, name: str = LICENSING_NAME) -> None:
+    """Let who asks and a server with a certificate begin to speak TLS, without a network."""
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serving.load_cert_chain(certificate, key)
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client, server = asking.wrap_bio(back, there, server_hostname=name), serving.wrap_bio(there, back, server_side=True)
+    for side in (client, server, client):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            side.do_handshake()
+
+
+def test_a_licensing_servers_key_overwrites_nothing(licensed: Path) -> None:
+    (licensed / "rigel.pem").write_text("mine")
+    said = bad(licensed, "license", "certify-server", "rigel.pem")
+    assert said == "rigel.pem: is there already, and is not overwritten\n"
+    assert not (licensed / "rigel.key").exists()
+    (licensed / "vega.key").write_text("mine")
+    said = bad(licensed, "license", "certify-server", "vega.pem")
+    assert said == "vega.key: is there already, and is not overwritten\n"
+    assert not (licensed / "vega.pem").exists()
+    assert (licensed / "vega.key").read_text() == "mine"
+
+
+def test_what_a_server_is_to_sign_says_everything_but_when_it_is_good(licensed: Path) -> None:
+    text = undated(Vendor(licensed / "vendor").said("sample"))
+    assert text.startswith(HEAD.decode() + '<License xmlns="urn:tandem:license" installation="sample" ')
+    assert (' from="' in text, ' until="' in text, "<Signature" in text) == (False, False, False)
+    seeds = {re.findall("<Seed>(.*)</Seed>", undated(Vendor(licensed / "vendor").said("sample")))[0] for _ in "ab"}
+    assert len(seeds) == 2, "each time it is published it is another document"
+
+
+def test_what_cannot_be_issued_is_not_published_either(licensed: Path) -> None:
+    vendor = Vendor(licensed / "vendor")
+    (licensed / "vendor/licenses/sample.yml").write_text(DESCRIPTION.replace("serial: 1", "serial: 0"))
+    with pytest.raises(Failed, match="serial 0 is less than 1, which is published already"):
+        vendor.said("sample")
+    (licensed / "vendor/licenses/sample.yml").write_text(DESCRIPTION.replace("2999-12-31", "2026-01-01"))
+    with pytest.raises(Failed, match="has expired on 2026-01-01"):
+        vendor.said("sample")
+
+
+def test_licenses_are_published_by_the_vendors_own_installation_only(licensed: Path) -> None:
+    said = bad(licensed, "license", "publish")
+    assert said == "this installation has no license_signer; name the inventory of the vendor's own with -i\n"
+
+
+def test_the_example_vendor_licenses_the_example_installation(root: Path) -> None:
+    """Everything it takes is there but the keys, which are secrets of their owners."""
+    vendor = Vendor(root / "inventories/vendor/vendor")
+    said = vendor.said("example")
+    assert (said.installation, said.servers, dict(said.kinds)) == ("example", 8, {"billing_engine": 3, "sip": 0})
+    assert list((root / "inventories/vendor/vendor").glob("**/*.key")) == []
+    for name in ("licenses-ca", "certification-ca", "servers-ca", "signer"):
+        found = x509.load_pem_x509_certificate((vendor.directory / f"{name}.pem").read_bytes())
+        assert found.not_valid_after_utc > said.expires

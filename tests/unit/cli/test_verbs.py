@@ -187,6 +187,6 @@ def test_a_reader_that_has_enough_ends_it_quietly(project: Path) -> None:
     assert run.stderr == ""
 
 
-@pytest.mark.parametrize("inventory", ["example", "small"])
+@pytest.mark.parametrize("inventory", ["example", "small", "vendor"])
 def test_the_inventories_of_the_project_have_no_mistake(inventory: str) -> None:
     assert good(ROOT, "check", "-i", f"inventories/{inventory}").endswith("; nothing wrong\n")

@@ -168,13 +168,20 @@ def test_tandem_adds_the_list_of_inputs_the_drop_in_the_link_and_the_server_prog
 
 def test_a_socket_records_what_it_starts_with_and_a_timer_has_nothing_to_record() -> None:
     socket, timer = (Unit(name, None, 0, ("/etc/one",), (), 10, (), None) for name in ("engine.socket", "engine.timer"))
-    assert additions(socket) == {
+    assert additions(socket, licensed=False) == {
         "/etc/tandem/units/engine.socket": "restart /etc/one\n",
         "/etc/systemd/system/engine.socket.d/tandem.conf": (
             "[Socket]\nExecStartPre=+/usr/lib/tandem/record start %n\n"
         ),
     }
-    assert additions(timer) == {}
+    assert additions(timer, licensed=False) == {}
+
+
+def test_what_the_license_counts_asks_before_it_starts() -> None:
+    unit = Unit("engine@engine-1.service", "engine-1", 0, (), (), 10, (), None)
+    drop_in = additions(unit, licensed=True)["/etc/systemd/system/engine@engine-1.service.d/tandem.conf"]
+    guard = "ExecStartPre=+/usr/bin/python3 -IS /usr/lib/tandem/server.pyz guard engine-1\n"
+    assert drop_in.startswith(f"[Service]\n{guard}ExecStartPre=+/usr/lib/tandem/record")
 
 
 def test_a_unit_that_tandem_replaces_cannot_start_on_any_server(project: Project) -> None:
@@ -229,7 +236,7 @@ def test_without_a_password_what_is_open_is_named_in_the_record(project: Project
     assert "unreadable" not in project.compile().record
 
 
-def test_the_example_and_the_small_installation_compile(root: Path) -> None:
-    for name in ("example", "small"):
+def test_the_inventories_of_the_project_compile(root: Path) -> None:
+    for name in ("example", "small", "vendor"):
         model = load(root / "inventories" / name, root / "roles")
         assert set(compile_model(model, None).bundles) == set(model.installation.servers)

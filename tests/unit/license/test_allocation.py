@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from tandem_guard.license import Allocation
 
 from tandem import model
+from tandem.configuration.tree import Resolved
 from tandem.errors import InputRefused
 from tandem.license.allocation import allocation_of
 from tests.unit.sample import BILLING_1, ROLES, WHOLE, write
@@ -34,8 +36,12 @@ def declare(roles: Path, entitlements: str) -> None:
     file.write_text(file.read_text() + entitlements)
 
 
+def allocated(found: model.Model, number: int) -> Allocation:
+    return allocation_of(found.installation.name, Resolved(found, None).tree({}), number, NOW)
+
+
 def test_where_and_as_what_instances_run(tmp_path: Path):
-    found = allocation_of(sample(tmp_path), 12, NOW)
+    found = allocated(sample(tmp_path), 12)
     assert (found.installation, found.number, found.made) == ("sample", 12, NOW)
     assert found.servers["Lambda"] == "198.18.8.12"
     assert found.sites == {"Alpha": "primary", "Beta": "primary", "Lambda": "secondary", "Omega": "primary"}
@@ -51,7 +57,7 @@ def test_of_an_option_the_most_in_any_environment_is_used(tmp_path: Path, roles:
         BILLING_1: "billing_engine: {listen: {accounting: false}}\n"
         "cards: {expiry: {exempt: [a]}}\nenvironments: {wholesale: {cards: {expiry: {exempt: [b, c]}}}}\n",
     }
-    found = allocation_of(model.load(write(tmp_path / "inventory", files), roles), 1, NOW).instances
+    found = allocated(model.load(write(tmp_path / "inventory", files), roles), 1).instances
     assert found["billing-1"].options == {"days": 10, "exempt": 3, "accounting": False}
     assert found["billing-2"].options == {"days": 10, "exempt": 0, "accounting": True}
     assert found["web-1"].options == {}

@@ -48,5 +48,5 @@ def test_a_license_that_expires_soon(left: float, days: int | None):
 
 
 def test_a_license_that_was_not_renewed_for_a_day():
-    [found] = warnings(valid_until=NOW + timedelta(days=6))
-    assert found == "the license is valid until 2026-12-02 12:00 UTC, and no newer one has come for a day"
+    [found] = warnings(valid_until=NOW + timedelta(days=5, hours=12))
+    assert found == "the license is valid until 2026-12-02 00:00 UTC, and no newer one has come for a day"

@@ -90,25 +90,25 @@ def test_what_is_older_than_what_was_here():
 
 
 def test_a_clock_that_was_turned_back():
-    seen = Seen().with_(LICENSE, ALLOCATION, NOW)
+    seen = Seen().with_(LICENSE, ALLOCATION.number, NOW)
     reason = "the clock was turned back: it is 2026-11-26 06:00 UTC on it, and it was 2026-11-26 12:00 UTC before"
     assert judged(seen=seen, now=NOW - timedelta(hours=6)) == [reason]
     assert judged(seen=seen, now=NOW - timedelta(minutes=5)) == []
 
 
 def test_a_clock_that_was_ahead_is_forgiven_with_the_next_license():
-    seen = Seen().with_(LICENSE, ALLOCATION, NOW + 6 * DAY)
+    seen = Seen().with_(LICENSE, ALLOCATION.number, NOW + 6 * DAY)
     assert judged(seen=seen) != []
     newer = replace(LICENSE, valid_from=NOW)
     assert judged(license_=newer, seen=seen) == []
-    assert seen.with_(newer, ALLOCATION, NOW).moment == NOW
+    assert seen.with_(newer, ALLOCATION.number, NOW).moment == NOW
 
 
 def test_what_was_seen_only_rises():
-    seen = Seen().with_(LICENSE, ALLOCATION, NOW)
-    assert seen == Seen(NOW, (7, NOW - DAY), 12)
-    older = replace(LICENSE, serial=6), replace(ALLOCATION, number=3)
-    assert seen.with_(*older, NOW - 9 * DAY) == seen
+    seen = Seen().with_(LICENSE, ALLOCATION.number, NOW)
+    assert seen == Seen(NOW, (7, NOW - DAY), NOW + 7 * DAY, 12)
+    older = replace(LICENSE, serial=6, valid_until=NOW + 9 * DAY)
+    assert seen.with_(older, 3, NOW - 9 * DAY) == seen
 
 
 def test_an_instance_that_is_not_allocated():

@@ -151,7 +151,7 @@ def test_an_editor_accepts_what_tandem_accepts(name: str, text: str, *, good: bo
     assert (not errors) is good
 
 
-@pytest.mark.parametrize("inventory", ["example", "small"])
+@pytest.mark.parametrize("inventory", ["example", "small", "vendor"])
 def test_the_inventories_fit_the_schemas(inventory: str) -> None:
     directory = ROOT / "inventories" / inventory
     found, _ = load(ROOT / "roles")

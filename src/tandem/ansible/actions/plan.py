@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from tandem.ansible import progress
+from tandem.ansible import licensing, progress
 from tandem.ansible.actions.context import CONFIGURATION_SERVER, Context
 from tandem.ansible.actions.drift_info import look
 from tandem.ansible.approval import approved, astray, keep, refuse_stale
 from tandem.ansible.connection import Connection
+from tandem.ansible.licensing import Terms
 from tandem.ansible.lines import opened
 from tandem.ansible.session import Session, acquiring, content
 from tandem.configuration import Configuration, compile_model
@@ -24,7 +26,7 @@ from tandem.model import outline
 from tandem.plan import make
 from tandem.plan.away import refuse_without
 from tandem.plan.drift import lines as drift_lines
-from tandem.plan.report import heading, how_to_apply, lines
+from tandem.plan.report import heading, how_to_apply, licensed, lines
 from tandem.project import roles_directory
 from tandem.source.read import INSTALLATION
 
@@ -38,8 +40,8 @@ def run(context: Context) -> Json:
     if configuration:
         refuse_without(context.args.get("without") or [], configuration, None)
     if not context.args.get("lease") or context.check:
-        with context.store(content(known=configuration)) as session:
-            planned = _planned(context, session, configuration)
+        with context.store(content(known=configuration), *_asking(context, configuration)) as session:
+            planned = _looked_at(context, session, configuration, {"report": []})
     else:
         planned = _begun(context, configuration)
     progress.emit("plan", **planned)
@@ -47,17 +49,75 @@ def run(context: Context) -> Json:
 
 
 def _begun(context: Context, configuration: Configuration | None) -> Json:
-    """Begin a run: take the lease and plan; the lines to its servers are opened meanwhile."""
+    """Begin a run: take the lease and plan; the lines to its servers are opened meanwhile.
+
+    Where a license is needed, none is opened before it allows what is to be applied.
+    """
     holder, take_over = context.holder, bool(context.args.get("take_over"))
-    asked = [acquiring(holder, take_over=take_over), content(known=configuration)]
-    with opened(context.loop, _ways(context, configuration)), context.store(*asked) as session:
+    asking = _asking(context, configuration)
+    asked = [acquiring(holder, take_over=take_over), content(known=configuration), *asking]
+    with ExitStack() as lines_open:
+        if not asking:
+            lines_open.enter_context(opened(context.loop, _ways(context, configuration)))
+        session = lines_open.enter_context(context.store(*asked))
         run, took_over = session.acquire(holder, take_over=take_over)
         try:
             with session.renewing(run):
-                return {"run": run, "took_over": took_over, **_planned(context, session, configuration)}
+                begun: Json = {"run": run, "took_over": took_over, "report": []}
+
+                def open_lines() -> None:
+                    if asking:
+                        lines_open.enter_context(opened(context.loop, _ways(context, configuration)))
+
+                planned = _looked_at(context, session, configuration, begun, open_lines)
+                wanted = configuration or _stored(session, planned)
+                if terms := _terms(context, wanted):
+                    licensing.allocate(session, terms, wanted, int(planned["number"]), run)
+                return planned
         except BaseException:
             session.ask("release", run=run)
             raise
+
+
+def _looked_at(
+    context: Context,
+    session: Session,
+    configuration: Configuration | None,
+    begun: Json,
+    licensed: Callable[[], None] = lambda: None,
+) -> Json:
+    """Plan, and look at the license: of the source before anything else, `licensed` is called after that."""
+    if configuration:
+        _license(context, session, begun, configuration)
+    licensed()
+    planned = _planned(context, session, configuration)
+    planned = {**begun, **planned, "report": [*planned["report"], *begun["report"]]}
+    if configuration is None:
+        _license(context, session, planned, configuration)
+    return planned
+
+
+def _terms(context: Context, wanted: Configuration | StoredConfiguration) -> Terms | None:
+    servers = context.groups.get(CONFIGURATION_SERVER)
+    return Terms.of(wanted, servers[0]) if servers else None
+
+
+def _stored(session: Session, planned: Json) -> StoredConfiguration:
+    return session.configuration(int(planned["number"]))
+
+
+def _asking(context: Context, configuration: Configuration | None) -> list[Json]:
+    """Return the request for the license, if one is needed, as far as that is known yet."""
+    terms = _terms(context, configuration) if configuration else None
+    return [terms.request] if terms else []
+
+
+def _license(context: Context, session: Session, planned: Json, configuration: Configuration | None) -> None:
+    """Say in a plan how much of its license the installation uses; raise NotLicensed where that is not allowed."""
+    wanted = configuration or _stored(session, planned)
+    if terms := _terms(context, wanted):
+        planned["license"] = licensing.check(session, terms, wanted, plan="run" not in planned)
+        planned["report"] += [f"  {line}" for line in licensed(planned["license"])]
 
 
 def _ways(context: Context, configuration: Configuration | None) -> list[Connection]:

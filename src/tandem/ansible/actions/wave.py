@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -38,6 +39,8 @@ class Wave:
         self._session = session
         self._ahead = ahead
         self._run: int = context.args["run"]
+        documents = {} if context.check else session.ask("documents", number=int(context.args["number"]))
+        self._documents = {name: session.hold(base64.b64decode(text)) for name, text in documents.items() if text}
         self._check = context.check
         self._reporter = Reporter(context.action, context.host)
         active = session.active()
@@ -97,6 +100,7 @@ class Wave:
             "hold": step["hold"],
             "foreseen": step["instances"],
             "guarded": self._guarded(step),
+            "license": self._documents,
             "diff": self._context.diff,
             "blobs": encode({name: self._session.blob(name) for name in contents}),
         }
@@ -258,6 +262,7 @@ def _asked(context: Context, servers: list[str]) -> Iterator[Json]:
     number = context.args.get("number")
     if not context.check:
         yield {"do": "renew", "run": context.args["run"]}
+        yield {"do": "documents", "number": int(number)}
     guarded = any(step["instances"] != [] for step in context.args["steps"])
     yield content(servers=servers, tree=guarded)
     if number is not None:

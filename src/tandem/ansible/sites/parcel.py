@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tandem import server_program
+
 LIBRARY = "project/python"
 TASK = "tandem_at_site"
 PLAYBOOK = [{"hosts": "all", "gather_facts": False, "tasks": [{"name": "Reach the servers", TASK: {}}]}]
@@ -48,7 +50,7 @@ def lay_out(directory: Path) -> None:
 
     The folders of `tandem` go without what they gather for the controller (`__init__.py`): it needs more than Ansible.
     """
-    for package in ("tandem", "tandem_server"):
+    for package in ("tandem", *server_program.PACKAGES):
         source = _folder(package)
         for path in sorted(source.rglob("*.py")):
             if path.name != "__init__.py" or path.parent == source:

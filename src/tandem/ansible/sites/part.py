@@ -162,6 +162,7 @@ class Part:
             return True
         if question["what"] == "contents" and job:
             own = {entry.get("digest") for entry in job.request["bundle"]["files"]}
+            own.update(job.request.get("license", {}).values())
             if foreign := set(question["names"]) - own:
                 raise Failed(f"{', '.join(sorted(foreign))}: is not in the bundle of {job.server}")
             return encode(await job.contents(question["names"]))
