@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -89,12 +90,15 @@ class Stage:
     def _texts(self, instance: str, calls: int) -> list[str]:
         """Return the files of one server; they are the same in every round, and take long to render."""
         if (instance, calls) not in RENDERED:
-            loader = jinja2.FileSystemLoader(self.top / "templates")
-            environment = jinja2.Environment(loader=loader, trim_blocks=True, keep_trailing_newline=True)  # noqa: S701
             given = {"options": {"tuning": self.job.values(calls)}, "instance": {"name": instance}}
-            templates = [environment.get_template(f"f{number:02d}.conf.j2") for number in range(job.FILES)]
-            RENDERED[instance, calls] = [template.render(given) for template in templates]
+            names = [f"f{number:02d}.conf.j2" for number in range(job.FILES)]
+            RENDERED[instance, calls] = [self.templates.get_template(name).render(given) for name in names]
         return RENDERED[instance, calls]
+
+    @cached_property
+    def templates(self) -> jinja2.Environment:
+        loader = jinja2.FileSystemLoader(self.top / "templates")
+        return jinja2.Environment(loader=loader, trim_blocks=True, keep_trailing_newline=True)  # noqa: S701
 
     def rendered(self) -> dict[str, bytes]:
         """Return what must have been delivered, as `Fleet.contents` does."""
