@@ -98,8 +98,8 @@ run:
   type: int
 license:
   description:
-    - Of an installation that needs one what its license allows and how much of it is used (C(limits), in words C(room)),
-      and what is to be warned of (C(warnings)).
+    - Of an installation that needs one, what its license allows and how much of it is used (C(limits), in words
+      C(room)), and what is to be warned of (C(warnings)).
   returned: where a license is needed
   type: dict
 plan:
