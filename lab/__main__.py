@@ -207,7 +207,7 @@ def show(lab: Lab, *, as_json: bool = False) -> None:
         return
     terminal = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
     terminal.print(looking.table(seen))
-    terminal.print("\n".join(looking.summary(seen)))
+    terminal.print("\n".join(looking.summary(seen)), soft_wrap=True)
 
 
 def say(line: str) -> None:
