@@ -10,6 +10,7 @@ from tandem_guard.form import LICENSING_NAME
 
 from .disk import Json, read_bytes
 from .documents import AUTHORITY, CONFIGURED, Documents
+from .wire import left
 
 CHUNK = 64 * 1024
 PATIENCE = 10.0  # seconds for all of them together: less than the term of a lease, which is not renewed meanwhile
@@ -50,10 +51,10 @@ def fetch(documents: Documents, settings: Json, *, rekey: bool = False) -> tuple
 
 def _get(address: str, settings: Json, trust: ssl.SSLContext, deadline: float) -> bytes:
     """Return the file with the license, if it is to be had before the deadline."""
-    with socket.create_connection((address, settings["port"]), _left(deadline)) as plain:
-        plain.settimeout(_left(deadline))
+    with socket.create_connection((address, settings["port"]), left(deadline)) as plain:
+        plain.settimeout(left(deadline))
         with trust.wrap_socket(plain, server_hostname=LICENSING_NAME) as secure:
-            secure.settimeout(_left(deadline))
+            secure.settimeout(left(deadline))
             connection = http.client.HTTPConnection(LICENSING_NAME)
             connection.sock = secure
             connection.request("GET", f"/{settings['name']}.xml", headers={"Connection": "close"})
@@ -63,15 +64,8 @@ def _get(address: str, settings: Json, trust: ssl.SSLContext, deadline: float) -
             data = b""
             while len(data) <= LARGEST and (chunk := response.read1(CHUNK)):
                 data += chunk
-                secure.settimeout(_left(deadline))
+                secure.settimeout(left(deadline))
             return data
-
-
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("timed out")
-    return left
 
 
 def _pem(settings: Json, name: str, path: str) -> bytes:

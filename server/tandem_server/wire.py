@@ -67,7 +67,7 @@ def send(connection: ssl.SSLSocket, message: Json, deadline: float) -> None:
     """Send one message before the deadline."""
     data = memoryview(json.dumps(message, separators=(",", ":")).encode() + b"\n")
     while data:
-        connection.settimeout(_left(deadline))
+        connection.settimeout(left(deadline))
         data = data[connection.send(data[:CHUNK]) :]
 
 
@@ -77,7 +77,7 @@ def receive(connection: ssl.SSLSocket, limit: int, deadline: float) -> Json:
     while not data.endswith(b"\n"):
         if len(data) > limit:
             raise Failure("message", f"is longer than {limit} bytes")
-        connection.settimeout(_left(deadline))
+        connection.settimeout(left(deadline))
         chunk = connection.recv(CHUNK)
         if not chunk:
             raise ConnectionError("the other side has ended the connection")
@@ -88,7 +88,8 @@ def receive(connection: ssl.SSLSocket, limit: int, deadline: float) -> Json:
     return message
 
 
-def _left(deadline: float) -> float:
+def left(deadline: float) -> float:
+    """Return the seconds until a deadline; raise TimeoutError where it has passed."""
     left = deadline - time.monotonic()
     if left <= 0:
         raise TimeoutError("took too long")
