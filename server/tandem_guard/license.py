@@ -7,7 +7,7 @@ import binascii
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TypeVar
 from xml.etree.ElementTree import Element
@@ -15,6 +15,8 @@ from xml.etree.ElementTree import Element
 from .document import ALLOCATION, LICENSE, Refused
 from .form import NAME, NUMBER, TIME
 
+DOWNLOAD = timedelta(days=8)
+"""How long a license is good after it was signed: signed every night, at least seven days remain (spec 02)."""
 MOMENT = "%Y-%m-%dT%H:%M:%SZ"
 LICENSE_ROOT, ALLOCATION_ROOT = f"{{{LICENSE}}}License", f"{{{ALLOCATION}}}Allocation"
 T = TypeVar("T")

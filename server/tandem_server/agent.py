@@ -15,7 +15,7 @@ from typing import Any
 
 from . import wire
 from .disk import Json, canonical, read_bytes, read_json, write_durably
-from .documents import AUTHORITY
+from .documents import needed
 from .failure import Failure
 from .files import digest
 from .renewal import Renewal
@@ -210,8 +210,7 @@ class Agent:
         """Return the request that a controller would have sent."""
         bundle = self._fetch(should)
         self._sizes = {entry["digest"]: entry["size"] for entry in bundle["files"] if entry["kind"] == "file"}
-        licensed = any(file["path"] == AUTHORITY and file["size"] for file in bundle["files"])
-        documents = self.ask("license", number=should["number"], known=[]) if licensed else {}
+        documents = self.ask("license", number=should["number"], known=[]) if needed(bundle) else {}
         named = {name: digest(base64.b64decode(text)) for name, text in documents.items()}
         self._documents = {named[name]: text for name, text in documents.items()}
         request = {"bundle": bundle, "number": should["number"], "run": run, "hold": [], "foreseen": foreseen}

@@ -53,8 +53,9 @@ def allocate(store: Store, number: int, text: str, key: str, authority: str) -> 
         os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
         write_durably(path, new)
         write_durably(newest, str(number).encode())
+        numbers = store.numbers()
         for name in os.listdir(os.path.dirname(path)):
-            if name.endswith(".xml") and int(name[:-4]) not in store.numbers():
+            if name.endswith(".xml") and int(name[:-4]) not in numbers:
                 remove(f"{os.path.dirname(path)}/{name}")
 
 

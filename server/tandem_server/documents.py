@@ -66,8 +66,20 @@ class Documents:
         """Return the license that is here; raise Refused where there is none, or it is not to be believed."""
         from tandem_guard.xmlsec import license_in  # noqa: PLC0415  only where there are licenses
 
-        pinned = authority if authority is not None else read_bytes(self._root + AUTHORITY) or b""
-        return license_in(_there(self.license), pinned)
+        return license_in(_there(self.license), self._pinned(authority))
+
+    def _pinned(self, authority: bytes | None) -> bytes:
+        """Return the authority that was handed over, or else that of the configuration."""
+        return authority if authority is not None else read_bytes(self._root + AUTHORITY) or b""
+
+    def _here(self, authority: bytes | None = None) -> "License | None":
+        """Return the license that is here; None where there is none, or it is damaged, or of another vendor."""
+        from tandem_guard.document import Refused  # noqa: PLC0415
+
+        try:
+            return self.read_license(authority)
+        except Refused:
+            return None
 
     def read_allocation(self, license_: "License", path: str) -> "Allocation":
         """Return an allocation that is here; raise Refused where there is none, or it is not to be believed."""
@@ -85,8 +97,8 @@ class Documents:
 
     def offer_license(
         self, data: bytes, installation: str, authority: bytes | None = None, *, rekey: bool = False
-    ) -> "License":
-        """Take a license where it is newer than the one here, or that is damaged; return what the offered one says.
+    ) -> bool:
+        """Take a license where it is newer than the one here, or that is damaged; tell whether it is as new as that.
 
         Raise Refused where it is not to be believed, or would keep from starting what runs: that of another
         installation, one that is not valid yet, and one with another key of the installation, of which the allocation
@@ -98,23 +110,19 @@ class Documents:
         from tandem_guard.verdict import SLACK, shown  # noqa: PLC0415
         from tandem_guard.xmlsec import license_in  # noqa: PLC0415
 
-        pinned = authority if authority is not None else read_bytes(self._root + AUTHORITY) or b""
-        offered = license_in(data, pinned)
+        offered = license_in(data, self._pinned(authority))
         if offered.installation != installation:
             raise Refused(f"is of installation {offered.installation}; this one is {installation}")
         if datetime.now(UTC) < offered.valid_from - SLACK:
             raise Refused(f"is not valid before {shown(offered.valid_from)}")
         with self.alone():
-            try:
-                here = self.read_license(pinned)
-            except Refused:
-                here = None  # it is damaged, or of another vendor, or there is none
+            here = self._here(authority)
             if here and here.order >= offered.order:
-                return offered
+                return here.order == offered.order
             if here and here.certificate != offered.certificate and not rekey:
                 raise Refused("is for another key of the installation than the one here; it comes with an apply")
             write_durably(self.license, data)
-            return offered
+            return True
 
     def bring_license(self, data: bytes) -> None:
         """Take the license of an apply, which the controller believes, unless a newer one is here that is to be.
@@ -129,12 +137,9 @@ class Documents:
         except Refused as refused:
             raise Failure("license", str(refused)) from None
         with self.alone():
-            try:
-                if self.read_license().order > brought.order:
-                    return
-            except Refused:
-                pass  # it is damaged, or of another vendor, or there is none
-            write_durably(self.license, data)
+            here = self._here()
+            if here is None or here.order <= brought.order:
+                write_durably(self.license, data)
 
     def offer_allocation(self, data: bytes) -> None:
         """Take an allocation that came by itself."""
@@ -171,6 +176,11 @@ class Documents:
             written = (now.license, now.allocation) != (before.license, before.allocation)
             if written or (now.moment - before.moment).total_seconds() >= OFTEN:
                 write_durably(self._seen, now.text().encode())
+
+
+def needed(bundle: Json) -> bool:
+    """Tell whether a bundle is that of an installation that needs a license."""
+    return any(file["path"] == AUTHORITY and file.get("size") for file in bundle["files"])
 
 
 def told(store: "Store", number: int | None, known: Iterable[str] = ()) -> Json:

@@ -38,8 +38,7 @@ def fetch(documents: Documents, settings: Json, *, rekey: bool = False) -> tuple
         who = f"licensing server {address}"
         try:
             data = _get(address, settings, trust, min(deadline, time.monotonic() + settings["timeout"]))
-            offered = documents.offer_license(data, settings["installation"], pinned, rekey=rekey)
-            if documents.read_license(pinned).order <= offered.order:
+            if documents.offer_license(data, settings["installation"], pinned, rekey=rekey):
                 return problems, True
             problems.append(f"{who} has an older license than is here")
         except Refused as refused:

@@ -11,6 +11,7 @@ from tandem_guard.document import Refused
 from tandem_guard.license import MOMENT, Allocation, License, Use
 from tandem_guard.verdict import Here, instance, whole
 from tandem_guard.warnings import warnings
+from tandem_guard.xmlsec import allocation_in
 
 from .disk import Json, canonical, gate, read_json, write_durably
 from .documents import SERVER, Documents
@@ -96,8 +97,6 @@ def judge(documents: Documents, path: str | None = None) -> Verdict:
 
 def foreign(documents: Documents, data: bytes) -> Iterator[str]:
     """Yield why an allocation that nobody has applied here is not to be taken: with it something could not start."""
-    from tandem_guard.xmlsec import allocation_in  # noqa: PLC0415  only for one that is offered
-
     settings = documents.settings()
     try:
         license_ = documents.read_license()

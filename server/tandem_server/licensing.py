@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 from tandem_guard.document import Refused
 from tandem_guard.form import NAME
-from tandem_guard.license import MOMENT, License
+from tandem_guard.license import DOWNLOAD, MOMENT, License
 from tandem_guard.sign import signed
 from tandem_guard.xmlsec import license_in
 
@@ -28,8 +28,6 @@ KEY, CERTIFICATE, AUTHORITY = (f"{KEYS}/{name}" for name in ("signer.key", "sign
 SIGNED = "/var/lib/tandem/licensing"
 SERVED = "/var/lib/tandem-licenses"
 WANTED, LICENSE = ".wanted", ".xml"
-DOWNLOAD = timedelta(days=8)
-"""How long a license is good after it was signed: signed every night, at least seven days remain (spec 02)."""
 RENEWAL = timedelta(days=14)
 """How long before its end the signer's certificate has to be renewed: no license may be good longer than that."""
 READABLE = 0o644

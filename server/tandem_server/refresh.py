@@ -6,7 +6,6 @@ out of license.
 """
 
 import base64
-import binascii
 import sys
 from datetime import UTC, datetime, timedelta
 
@@ -91,7 +90,7 @@ class Hearing:
             self.heard = True
         except Refused as refused:
             self.problems.append(f"the license of the configuration server {refused}")
-        except (OSError, Failure, KeyError, ValueError, binascii.Error) as error:
+        except (OSError, Failure, KeyError, ValueError) as error:
             self.problems.append(f"the configuration server does not answer: {error}")
 
     def _age(self) -> timedelta:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from itertools import chain
+from types import ModuleType
 from typing import Any
 
 from .channel import Channel
@@ -54,12 +55,12 @@ def _answer(store: Store, lease: Lease, message: Json) -> Any:
         "release": lease.release,
         "heard": fleet.heard,
         "documents": lambda number: told(store, number),
+        "license": lambda **fields: _allocating().license_now(store, **fields),
     }
-    if do in ("license", "allocate"):
-        return _licensing(store, lease, do, message)
     changing: dict[str, Callable[..., Any]] = {
         "end": lambda **fields: store.end(run, **fields),
         "place": store.place,
+        "allocate": lambda **fields: _allocating().allocate(store, **fields),
         "discard": history.discard,
         "prune": history.prune,
     }
@@ -70,10 +71,7 @@ def _answer(store: Store, lease: Lease, message: Json) -> Any:
     return changing[do](**message)
 
 
-def _licensing(store: Store, lease: Lease, do: str, message: Json) -> Any:
+def _allocating() -> ModuleType:
     from . import allocating  # noqa: PLC0415  only where there is a license
 
-    if do == "license":
-        return allocating.license_now(store, **message)
-    lease.renew(message.pop("run"))
-    return allocating.allocate(store, **message)
+    return allocating

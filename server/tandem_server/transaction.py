@@ -21,7 +21,7 @@ from . import addresses, health, units
 from .channel import Listener
 from .contents import Contents
 from .disk import Json, read_bytes, remove
-from .documents import AUTHORITY, Documents
+from .documents import Documents, needed
 from .failure import Failure
 from .files import Files, digest
 from .settle import Change
@@ -211,7 +211,7 @@ class Transaction:
 
     def _receive(self, named: Json) -> None:
         """Have license and allocation, of which the digests are `named`, before anything starts that needs them."""
-        if not any(file["path"] == AUTHORITY and file.get("size") for file in self.bundle["files"]):
+        if not needed(self.bundle):
             return
         self.state.refuse_older(self.run)
         here = {"license": self.documents.license, "allocation": self.documents.allocation}

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tandem_guard.counting import exceeded
-from tandem_guard.document import HEAD, Refused
+from tandem_guard.document import Refused
 from tandem_guard.license import License
 from tandem_guard.verdict import Seen, in_time, shown
 
@@ -116,14 +116,11 @@ def _refusals(license_: License, report: Report) -> list[str]:
 
 def allocate(session: Session, terms: Terms, content: Content, number: int, run: int) -> None:
     """Have signed what runs where in a stored configuration, for the servers of a run to judge by."""
-    from lxml import etree  # noqa: PLC0415  slow to load
-
-    from tandem.license.write import allocation_element  # noqa: PLC0415
+    from tandem.license.write import allocation_element, text  # noqa: PLC0415  slow to load
 
     if terms.key is None:
         raise Failed("configuration_server.license.key is not on the configuration server of this configuration")
     now = datetime.now(UTC).replace(microsecond=0)
     element = allocation_element(allocation_of(content.installation, content.tree(), run, now))
-    text = HEAD.decode() + etree.tostring(element, encoding="unicode")
     authority = terms.asked["authority"]
-    session.ask("allocate", run=run, number=number, text=text, key=terms.key, authority=authority)
+    session.ask("allocate", run=run, number=number, text=text(element), key=terms.key, authority=authority)

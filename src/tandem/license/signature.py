@@ -19,11 +19,12 @@ from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, Signatur
 from signxml.exceptions import InvalidCertificate, InvalidDigest, SignXMLException
 from signxml.signer import XMLSigner
 from signxml.verifier import SignatureConfiguration, XMLVerifier
-from tandem_guard.document import HEAD, Refused, certificate, read
+from tandem_guard.document import Refused, certificate, read
 from tandem_guard.license import ALLOCATION_ROOT, LICENSE_ROOT, Allocation, License, allocation_of, license_of
 from tandem_guard.xmlsec import unnamed
 
 from tandem.license.keys import NO_CERTIFICATE
+from tandem.license.write import text
 
 SCHEMAS = Path(__file__).parent / "schemas"
 
@@ -40,7 +41,7 @@ def sign(root: etree._Element, key: EllipticCurvePrivateKey, certified: x509.Cer
         signature = signed[-1]
         for info in signature.findall("{*}KeyInfo"):
             signature.remove(info)
-    return HEAD + etree.tostring(signed, encoding="unicode").encode() + b"\n"
+    return text(signed).encode()
 
 
 def license_in(data: bytes, authority: bytes, at: datetime) -> License:

@@ -6,14 +6,14 @@ import errno
 import os
 import secrets
 import tempfile
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from tandem_guard.document import Refused, read
 from tandem_guard.form import LICENSING_NAME
-from tandem_guard.license import LICENSE_ROOT, License, license_of
+from tandem_guard.license import DOWNLOAD, LICENSE_ROOT, License, license_of
 
 from tandem.errors import Failed, TandemError
 from tandem.license import keys
@@ -24,8 +24,6 @@ from tandem.license.write import license_element
 LICENSES_CA, CERTIFICATION_CA, SERVERS_CA, SIGNER = "licenses-ca", "certification-ca", "servers-ca", "signer"
 INSTALLATIONS, SERVERS = "installations", "licensing servers"
 AUTHORITY_DAYS, SIGNER_DAYS, SERVER_DAYS, INSTALLATION_DAYS = 20 * 365, 5 * 365, 5 * 365, 20 * 365
-DOWNLOAD = timedelta(days=8)
-"""How long a license is good after it was signed: signed every night, at least seven days remain (spec 02)."""
 SEED = 16  # bytes
 
 

@@ -43,7 +43,12 @@ def undated(license_: License) -> str:
     element = license_element(license_)
     for name in ("from", "until"):
         del element.attrib[name]
-    return HEAD.decode() + etree.tostring(element, encoding="unicode") + "\n"
+    return text(element)
+
+
+def text(root: etree._Element) -> str:
+    """Return a document as it is written into a file."""
+    return HEAD.decode() + etree.tostring(root, encoding="unicode") + "\n"
 
 
 def allocation_element(allocation: Allocation) -> etree._Element:

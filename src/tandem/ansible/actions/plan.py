@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -39,39 +39,39 @@ def run(context: Context) -> Json:
     configuration = None if stored else _compile(context)
     if configuration:
         refuse_without(context.args.get("without") or [], configuration, None)
+    terms = _terms(context, configuration) if configuration else None
     if not context.args.get("lease") or context.check:
-        with context.store(content(known=configuration), *_asking(context, configuration)) as session:
-            planned = _looked_at(context, session, configuration, {"report": []})
+        with context.store(content(known=configuration), *_asking(terms)) as session:
+            begun: Json = {"report": []}
+            _license(session, begun, terms, configuration)
+            planned, _ = _looked_at(context, session, configuration, terms, begun)
     else:
-        planned = _begun(context, configuration)
+        planned = _begun(context, configuration, terms)
     progress.emit("plan", **planned)
     return {"changed": False, **planned}
 
 
-def _begun(context: Context, configuration: Configuration | None) -> Json:
+def _begun(context: Context, configuration: Configuration | None, terms: Terms | None) -> Json:
     """Begin a run: take the lease and plan; the lines to its servers are opened meanwhile.
 
     Where a license is needed, none is opened before it allows what is to be applied.
     """
     holder, take_over = context.holder, bool(context.args.get("take_over"))
-    asking = _asking(context, configuration)
-    asked = [acquiring(holder, take_over=take_over), content(known=configuration), *asking]
-    with ExitStack() as lines_open:
-        if not asking:
-            lines_open.enter_context(opened(context.loop, _ways(context, configuration)))
-        session = lines_open.enter_context(context.store(*asked))
+    asked = [acquiring(holder, take_over=take_over), content(known=configuration), *_asking(terms)]
+    with ExitStack() as open_:
+        if terms is None:
+            open_.enter_context(opened(context.loop, _ways(context, configuration)))
+        session = open_.enter_context(context.store(*asked))
         run, took_over = session.acquire(holder, take_over=take_over)
         try:
             with session.renewing(run):
                 begun: Json = {"run": run, "took_over": took_over, "report": []}
-
-                def open_lines() -> None:
-                    if asking:
-                        lines_open.enter_context(opened(context.loop, _ways(context, configuration)))
-
-                planned = _looked_at(context, session, configuration, begun, open_lines)
-                wanted = configuration or _stored(session, planned)
-                if terms := _terms(context, wanted):
+                if terms:
+                    _license(session, begun, terms, configuration)
+                    open_.enter_context(opened(context.loop, _ways(context, configuration)))
+                planned, terms = _looked_at(context, session, configuration, terms, begun)
+                if terms:
+                    wanted = configuration or _stored(session, planned)
                     licensing.allocate(session, terms, wanted, int(planned["number"]), run)
                 return planned
         except BaseException:
@@ -80,21 +80,16 @@ def _begun(context: Context, configuration: Configuration | None) -> Json:
 
 
 def _looked_at(
-    context: Context,
-    session: Session,
-    configuration: Configuration | None,
-    begun: Json,
-    licensed: Callable[[], None] = lambda: None,
-) -> Json:
-    """Plan, and look at the license: of the source before anything else, `licensed` is called after that."""
-    if configuration:
-        _license(context, session, begun, configuration)
-    licensed()
+    context: Context, session: Session, configuration: Configuration | None, terms: Terms | None, begun: Json
+) -> tuple[Json, Terms | None]:
+    """Plan, and look at the license of a stored configuration, as has been done of the source; return its terms too."""
     planned = _planned(context, session, configuration)
     planned = {**begun, **planned, "report": [*planned["report"], *begun["report"]]}
     if configuration is None:
-        _license(context, session, planned, configuration)
-    return planned
+        stored = _stored(session, planned)
+        terms = _terms(context, stored)
+        _license(session, planned, terms, stored)
+    return planned, terms
 
 
 def _terms(context: Context, wanted: Configuration | StoredConfiguration) -> Terms | None:
@@ -106,16 +101,16 @@ def _stored(session: Session, planned: Json) -> StoredConfiguration:
     return session.configuration(int(planned["number"]))
 
 
-def _asking(context: Context, configuration: Configuration | None) -> list[Json]:
+def _asking(terms: Terms | None) -> list[Json]:
     """Return the request for the license, if one is needed, as far as that is known yet."""
-    terms = _terms(context, configuration) if configuration else None
     return [terms.request] if terms else []
 
 
-def _license(context: Context, session: Session, planned: Json, configuration: Configuration | None) -> None:
+def _license(
+    session: Session, planned: Json, terms: Terms | None, wanted: Configuration | StoredConfiguration | None
+) -> None:
     """Say in a plan how much of its license the installation uses; raise NotLicensed where that is not allowed."""
-    wanted = configuration or _stored(session, planned)
-    if terms := _terms(context, wanted):
+    if terms and wanted:
         planned["license"] = licensing.check(session, terms, wanted, plan="run" not in planned)
         planned["report"] += [f"  {line}" for line in licensed(planned["license"])]
 
