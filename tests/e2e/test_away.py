@@ -195,7 +195,7 @@ def test_nobody_is_given_what_belongs_to_another(unplugged: Fleet) -> None:
         for server in ("West", "South")
     )
     own = mine["/etc/tandem/agent/identity.pem"]
-    assert own in ask(fleet, "West", ask="contents", names=[own])
+    assert eventually(lambda: own in ask(fleet, "West", ask="contents", names=[own])), "its cables are in again"
     for name in (
         theirs["/etc/tandem/agent/identity.pem"],
         theirs["/etc/freeradius/billing-2/radiusd.conf"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import random
 import re
@@ -12,14 +13,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 from signxml import CanonicalizationMethod, DigestAlgorithm, SignatureMethod, XMLSigner
 from tandem_guard import xmlsec
 from tandem_guard.counting import exceeded
-from tandem_guard.document import HEAD, LARGEST, SIGNATURE, Refused
-from tandem_guard.license import Allocation, License, Use
+from tandem_guard.document import HEAD, LARGEST, SIGNATURE, Refused, certificate, read
+from tandem_guard.license import LICENSE_ROOT, Allocation, License, Use
 
 from tandem.license import keys, signature
 from tandem.license.write import allocation_element, license_element
@@ -323,6 +325,21 @@ def test_a_document_of_the_other_sort_is_refused_by_both(signed: Signed):
         assert said == "is no License: its root element is Allocation"
     for said in both_of_allocation(signed.license, signed.said):
         assert said == "is no Allocation: its root element is License"
+
+
+def test_a_certificate_that_declares_a_bit_of_its_signature_unused_is_refused_by_both(signed: Signed):
+    for _ in range(64):
+        signed.vendor.renew_signer(None)
+        signed.vendor.issue("one")
+        data = (signed.vendor.directory / "licenses/one.xml").read_bytes()
+        der = bytearray(base64.b64decode(certificate(read(data, LICENSE_ROOT, certified=True))))
+        if der[-1] % 2 == 0:
+            break
+    der[-len(x509.load_der_x509_certificate(bytes(der)).signature) - 1] = 1
+    variant = re.sub(rb"(?<=X509Certificate>)[^<]+", base64.b64encode(der), data)
+    for said in both(variant, signed.authority):
+        assert isinstance(said, str)
+        assert re.search("certificate that is (none|not of the vendor's authority)", said)
 
 
 def test_every_bit_flipped(signed: Signed, capsys: pytest.CaptureFixture[str]):
