@@ -10,7 +10,7 @@ from tandem import applications as declarations
 from tandem import cache, rules
 from tandem.applications import Applications
 from tandem.applications.load import BASE
-from tandem.errors import Origin, Problems
+from tandem.errors import Problems
 from tandem.installation import Installation, Instance
 from tandem.inventory import Inventory, read_installation
 from tandem.options import Branch, Layers, Nodes, Tree
@@ -103,9 +103,6 @@ def load(directory: Path, roles: Path) -> Model:
 def outline(directory: Path, roles: Path) -> Model:
     """Return the model of an inventory directory before anything has been said of what is wrong with it."""
     problems = Problems()
-    if not directory.is_dir():
-        problems.add(Origin(str(directory)), "is not a directory; an inventory directory holds installation.yml")
-        problems.raise_if_any()
     source = read(directory, problems)
     said = cache.content(folder / name for folder in sorted(roles.glob("*")) for name in FOLDERS).hex()
     applications, inventory = _declared(source, roles, said, problems)

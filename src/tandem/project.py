@@ -31,7 +31,7 @@ def roles_directory() -> Path:
 def inventory_directory(named: str | None) -> Path:
     """Return the inventory directory: the one named, itself or by its installation.yml, else that of ansible.cfg.
 
-    Raise InputRefused if neither names one.
+    Raise InputRefused if neither names one that has an installation.yml.
     """
     if named is None:
         project = project_directory()
@@ -47,4 +47,10 @@ def inventory_directory(named: str | None) -> Path:
         path = project / configured
     else:
         path = Path(named)
-    return path.parent if path.name == INSTALLATION and not path.is_dir() else path
+    directory = path.parent if path.name == INSTALLATION and not path.is_dir() else path
+    if not directory.is_dir():
+        message = f"is not a directory; an inventory directory holds {INSTALLATION}"
+        raise InputRefused([Problem(Origin(str(directory)), message)])
+    if not os.path.lexists(file := directory / INSTALLATION):
+        raise InputRefused([Problem(Origin(str(file)), "does not exist")])
+    return directory

@@ -10,8 +10,6 @@ import sys
 import threading
 from pathlib import Path
 
-from ansible.utils.display import Display
-
 VARIABLE = "TANDEM_PROGRESS"
 """Names, in the environment, the file that the command line reads while the playbook runs."""
 
@@ -43,4 +41,6 @@ def tell(server: str, step: str) -> None:
     """Say what a server is doing: to the command line, or with -v to whoever runs the playbook."""
     emit("progress", server=server, step=step)
     if VARIABLE not in os.environ:
+        from ansible.utils.display import Display  # noqa: PLC0415  slow to load for the command line, which needs it not
+
         Display().v(f"{server}: {step}")

@@ -62,10 +62,8 @@ class Playbook:
         return shlex.join(words)
 
 
-def run_playbook(playbook: Playbook, hear: Callable[[Json], None], refused: Callable[[], bool]) -> Run:
+def run_playbook(playbook: Playbook, hear: Callable[[Json], None]) -> Run:
     """Run a playbook to its end; `hear` gets the progress events {event, server, step} while it works.
-
-    It is ended as soon as `refused` says so.
 
     The runner's directory is private and temporary, and neither it nor the environment holds a secret.
     """
@@ -85,7 +83,7 @@ def run_playbook(playbook: Playbook, hear: Callable[[Json], None], refused: Call
                 envvars={VARIABLE: str(progress), **_environment()},
                 quiet=True,
                 event_handler=lambda event: _note(run, event),
-                cancel_callback=lambda: interrupted() or refused(),
+                cancel_callback=interrupted,
                 settings={"pexpect_timeout": PAUSE},
                 timeout=None,
             )

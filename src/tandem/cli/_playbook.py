@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -53,21 +52,21 @@ def play(  # noqa: PLR0913
     diff: bool = False,
     as_json: bool = False,
     quiet: bool = False,
-    refuse: Callable[[], object] = lambda: None,
+    explain: Callable[[], object] = lambda: None,
 ) -> Json:
     """Run a verb's playbook, showing it as it works unless `quiet`, and return the results of its tasks by action.
 
-    What `refuse` raises, while Ansible is starting, ends that at once and is raised here. Otherwise raise Stopped with
-    one line per failure, and the exit status that belongs to it.
+    Where Ansible ends before the first task, as with a broken installation.yml, `explain` raises what is wrong in our
+    words. Otherwise raise Stopped with one line per failure, and the exit status that belongs to it.
     """
     from tandem.ansible.runner import Playbook, run_playbook  # noqa: PLC0415  slow to load
 
     given = {name: value for name, value in variables.items() if value not in (None, [])}
     playbook = Playbook(verb, inventory_directory(inventory), given, check, diff, limit, vault_password_file)
-    with ThreadPoolExecutor(1) as beside, Display(quiet=as_json or quiet) as display:
-        looking = beside.submit(refuse)
-        run = run_playbook(playbook, display.hear, lambda: looking.done() and looking.exception() is not None)
-    looking.result()
+    with Display(quiet=as_json or quiet) as display:
+        run = run_playbook(playbook, display.hear)
+    if run.exit_status and not run.results and not run.interrupted:
+        explain()
     results = {action.removeprefix("tandem.platform."): found for action, found in run.results.items()}
     if as_json:
         print_json({"exit_status": run.exit_status, "failures": run.failures, "results": results})

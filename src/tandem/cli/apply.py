@@ -47,7 +47,6 @@ def command(  # noqa: PLR0913, PLR0917
         raise click.UsageError("a plan says which configuration is applied; leave NUMBER out")
     if plan is not None and not plan.strip():
         raise click.UsageError("--plan is empty; a plan that has nothing to do has no name, and need not be applied")
-    from_source = number is None and plan is None
     away = [*without] or None
     variables = {"number": number, "plan": plan, "comment": comment, "without": away}
     variables |= {"take_over": take_over or None, "by_site": by_site or None}
@@ -60,6 +59,5 @@ def command(  # noqa: PLR0913, PLR0917
         check=check,
         diff=diff,
         as_json=as_json,
-        # what is wrong with the source is said at once
-        refuse=partial(load_model, inventory) if from_source else lambda: None,
+        explain=partial(load_model, inventory),
     )

@@ -148,7 +148,7 @@ def test_a_syntax_error_does_not_hide_the_errors_of_other_files(example: Path, t
 
 def test_a_missing_installation_is_named_by_its_path(example: Path, tmp_path: Path) -> None:
     (example / "installation.yml").unlink()
-    for verb in ("check", "apply"):
+    for verb in ("check", "apply", "drift"):
         status, lines = tandem(example, tmp_path, verb)
         assert status == 2
         assert lines[0].startswith(f"{example}/installation.yml: does not exist")
