@@ -56,6 +56,9 @@ def use(server: int, number: int) -> Use:
     return Use(f"i-{server}-{number}", "web", "server", address, f"s-{server}", {})
 
 
+ALLOCATION = "var/lib/tandem/license/bench/allocation.xml"
+
+
 def write(upper: Path, servers: int) -> None:
     """Write what the guard reads on the first server of so many."""
     names = range(1, servers + 1)
@@ -78,13 +81,14 @@ def write(upper: Path, servers: int) -> None:
             name: {"application": each.application, "kind": each.kind, "address": each.address, "options": {}}
             for name, each in here.items()
         }
-        settings = {"installation": "bench", "site": "one", "server": "s-1", "address": addresses["s-1"]}
+        place = {"installation": "bench", "site": "one", "server": "s-1", "address": addresses["s-1"]}
+        settings = {**place, "name": "bench"}
         files = {
             "usr/lib/tandem/server.pyz": server_program.build(),
             "etc/tandem/license/authority.pem": (vendor.directory / "licenses-ca.pem").read_bytes(),
             "etc/tandem/license/server.json": json.dumps({**settings, "instances": instances}).encode(),
-            "var/lib/tandem/license/license.xml": (licenses / "bench.xml").read_bytes(),
-            "var/lib/tandem/license/allocation.xml": sign(allocation_element(allocation), key, None),
+            "var/lib/tandem/license/bench/license.xml": (licenses / "bench.xml").read_bytes(),
+            ALLOCATION: sign(allocation_element(allocation), key, None),
         }
     for path, data in files.items():
         (upper / path).parent.mkdir(parents=True, exist_ok=True)
@@ -100,7 +104,7 @@ def measure(work: Path, servers: int) -> dict[str, object]:
     write(work / "upper", servers)
     command = ["unshare", "--mount", "sh", "-ec", SHELL, "sh", str(work), "/usr/bin/python3", TIMES, str(ROUNDS)]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
-    size = (work / "upper/var/lib/tandem/license/allocation.xml").stat().st_size
+    size = (work / "upper" / ALLOCATION).stat().st_size
     shutil.rmtree(work)
     seconds = {name: round(median(times), 4) for name, times in json.loads(done.stdout).items()}
     return {"servers": servers, "instances": servers * EACH, "allocation": size, **seconds}

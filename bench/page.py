@@ -42,7 +42,6 @@ COMPILES = {
     "one": "plan, one option of one instance changed",
     "wide": "plan, one option of the installation changed",
 }
-BUSY_FROM = 10.0  # of load average
 HEAD = """\
 # Benchmarks
 
@@ -50,12 +49,6 @@ HEAD = """\
 few minutes and writes only JSON, to `build/bench/quick.json`; `python -m bench.compile` needs neither root nor servers.
 The figures behind this page are in `docs/benchmarks/`. Of delivering, trust ratios: all contenders of a table took
 turns on the same machine, which also played all the servers.
-"""
-BUSY = """\
-**The machine was busy with other work while this was measured**: the load average at the start of runs was {low:.0f} to
-{high:.0f}. What does one thing after the other, as Tandem on the controller, then waits at each step, while what keeps
-several processors busy gets several shares. Targets are neither proved nor disproved by this: measure on a quiet
-machine.
 """
 JOB = """\
 ## Delivering configurations
@@ -228,7 +221,6 @@ def page(measured: Json | None, compiled: Json | None, docs: Path, guarded: Json
     if machine := (measured or compiled or {}).get("machine"):
         parts.append(table(["what", "which"], [[name, value] for name, value in machine.items()]))
     if measured:
-        parts += _busy(measured)
         parts += delivery(Results(measured["measurements"]), plots)
     if compiled:
         parts += compiling(compiled, plots)
@@ -244,14 +236,6 @@ def _ordinary(results: Results) -> list[Json]:
 def _bars(results: Results, scenario: str) -> dict[str, float]:
     found = {name: results.seconds(contender, scenario, MEASURED) for contender, name in NAMES.items()}
     return {name: value for name, value in found.items() if value}
-
-
-def _busy(measured: Json) -> list[str]:
-    """Warn of figures that others' work has spoiled; what the benchmark itself runs stays far below that."""
-    loads = [each["load"][0] for each in measured["measurements"]]
-    if max(loads, default=0) < BUSY_FROM:
-        return []
-    return [BUSY.format(low=min(loads), high=max(loads))]
 
 
 def _load(results: Results) -> str:

@@ -96,12 +96,13 @@ run:
   description: The number of the run, with the lease.
   returned: with lease
   type: int
-license:
+licenses:
   description:
-    - Of an installation that needs one, what its license allows and how much of it is used (C(limits), in words
-      C(room)), and what is to be warned of (C(warnings)).
+    - Of each license, in order of name, what it allows and how much of it is used (C(limits), in words
+      C(room)), and what is to be warned of (C(warnings)); which it is says C(license).
   returned: where a license is needed
-  type: dict
+  type: list
+  elements: dict
 plan:
   description: What changes in effect, and the waves in which servers will be taken.
   returned: success

@@ -33,9 +33,14 @@ class Limit:
         >>> [Limit(name, 0, 0, ()).what for name in ("server", "billing_engine", "sip", "web.pages")]
         ['servers', 'billing engine servers', 'SIP servers', 'web: pages']
         """
-        if "." in self.name:
+        if self.entitlement:
             return self.name.replace(".", ": ")
         return "servers" if self.name == SERVER else f"{KINDS.get(self.name, self.name.replace('_', ' '))} servers"
+
+    @property
+    def entitlement(self) -> bool:
+        """Tell whether this is not a number of servers, but what an application is entitled to."""
+        return "." in self.name
 
     @property
     def exceeded(self) -> bool:
@@ -60,16 +65,9 @@ def servers_by_kind(instances: Iterable[Use]) -> dict[str, set[str]]:
 
 
 def limits(license_: License, allocation: Allocation) -> list[Limit]:
-    """Return every limit of a license, with what an allocation uses of it: servers, kinds, then entitlements.
-
-    The license of a site is for the instances on its servers.
-    """
-    here = [
-        instance
-        for instance in allocation.instances.values()
-        if license_.site in (None, allocation.sites.get(instance.server))
-    ]
-    return [*_servers(license_, here), *_entitlements(license_, here)]
+    """Return every limit of a license, with what an allocation uses of it: servers, kinds, then entitlements."""
+    instances = list(allocation.instances.values())
+    return [*_servers(license_, instances), *_entitlements(license_, instances)]
 
 
 def _servers(license_: License, instances: list[Use]) -> Iterator[Limit]:

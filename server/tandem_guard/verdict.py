@@ -73,6 +73,8 @@ def whole(license_: License, allocation: Allocation, here: Here, seen: Seen, now
             yield f"the {what} is of installation {installation}; this one is {here.installation}"
     if license_.site not in (None, here.site):
         yield f"the license is for site {license_.site}; this server is in {here.site}"
+    elif license_.site and (others := sorted({*allocation.sites.values()} - {license_.site})):
+        yield f"the license is for site {license_.site}; the allocation has servers of {', '.join(others)}"
     if license_.order < seen.license:
         yield f"the license is older than one that was here: serial {license_.serial}, of {shown(license_.valid_from)}"
     if allocation.number < seen.allocation:

@@ -211,6 +211,7 @@ class Agent:
         bundle = self._fetch(should)
         self._sizes = {entry["digest"]: entry["size"] for entry in bundle["files"] if entry["kind"] == "file"}
         documents = self.ask("license", number=should["number"], known=[]) if needed(bundle) else {}
+        documents.pop("name", None)
         named = {name: digest(base64.b64decode(text)) for name, text in documents.items()}
         self._documents = {named[name]: text for name, text in documents.items()}
         request = {"bundle": bundle, "number": should["number"], "run": run, "hold": [], "foreseen": foreseen}

@@ -3,60 +3,93 @@
 An allocation belongs to a configuration: a server gets that of the configuration it is on, or is to come to.
 """
 
+import contextlib
 import os
 from dataclasses import replace
 from xml.etree import ElementTree as ET
 
-from tandem_guard.document import Refused
-from tandem_guard.license import Allocation, License, allocation_of
+from tandem_guard.counting import limits
+from tandem_guard.document import Refused, read
+from tandem_guard.license import ALLOCATION_ROOT, MOMENT, Allocation, License, allocation_of
 from tandem_guard.sign import signed
 from tandem_guard.verdict import BEGINNING
 from tandem_guard.xmlsec import allocation_in
 
-from .disk import Json, read_bytes, remove, write_durably
-from .documents import Documents, told
+from .disk import Json, read_bytes, write_durably
 from .failure import Failure
-from .fetching import fetch
+from .fetching import Attempts, fetch
+from .licenses import Licenses
 from .store import Store
 
-NEWEST = "/allocations/newest"  # the configuration of the allocation that was made last
+
+def licenses_now(store: Store, *, names: list[str], **settings: object) -> Json:
+    """Return what there is of licenses, by name, after asking the licensing servers.
+
+    Each is {license: in base64, if there is one; problems: in words; before: what was used once, if that is known}.
+    """
+    licenses, attempts = Licenses(store), Attempts()
+    return {name: _license_now(licenses, name, settings, attempts) for name in names}
 
 
-def license_now(store: Store, **settings: object) -> Json:
-    """Return {license: in base64, if there is one; problems: in words}, after asking the licensing servers."""
-    problems, _ = fetch(Documents(), settings, rekey=True)
+def _license_now(licenses: Licenses, name: str, settings: Json, attempts: Attempts) -> Json:
+    documents = licenses.documents(name)
+    problems, _ = fetch(documents, settings, attempts, rekey=True)
+    if not os.path.exists(documents.license):
+        return {"problems": problems}
     try:
-        Documents().read_license(str(settings["authority"]).encode())
+        license_ = documents.read_license(str(settings["authority"]).encode())
     except Refused as refused:
-        return {"problems": [*problems, f"the license on the configuration server {refused}"]}
-    return {**told(store, None), "problems": problems}
+        return {"problems": [*problems, f"license {name} on the configuration server {refused}"]}
+    found = licenses.told(name, None)
+    return {"license": found["license"], "problems": problems, "before": _before(licenses, name, license_)}
 
 
-def allocate(store: Store, number: int, text: str, key: str, authority: str) -> None:
-    """Sign what runs where in a configuration, and keep it.
+def _before(licenses: Licenses, name: str, license_: License) -> Json | None:
+    """Return what was used by the oldest allocation that is kept of the same sites as the newest one.
+
+    {at: its moment, sites, used: how much, by limit}. It only tells how fast things grow: damaged ones are passed over.
+    """
+    found: list[Allocation] = []
+    for number in licenses.numbers(name):
+        with contextlib.suppress(Refused, OSError):
+            data = read_bytes(licenses.allocation(name, number)) or b""
+            found.append(allocation_of(read(data, ALLOCATION_ROOT, certified=False)))
+    if not found:
+        return None
+    found.sort(key=lambda allocation: allocation.made)
+    sites = {*found[-1].sites.values()}
+    first = next(allocation for allocation in found if {*allocation.sites.values()} == sites)
+    used = {limit.name: limit.used for limit in limits(license_, first)}
+    return {"at": first.made.strftime(MOMENT), "sites": sorted(sites), "used": used}
+
+
+def allocate(  # noqa: PLR0913
+    store: Store, *, number: int, name: str, text: str, key: str, authority: str, names: dict[str, str]
+) -> None:
+    """Sign what a configuration uses of a license, and keep it, with which license each server needs (`names`).
 
     `text` is the unsigned allocation, with the number of this run; `key` names the blob with the installation's key.
     The allocation that was made last stays, if it says the same: who has it needs no other.
     """
+    licenses = Licenses(store)
     wanted = allocation_of(ET.fromstring(text.encode()))  # noqa: S314 - the controller's own, which changes all of this
-    path, newest = store.allocation(number), store.directory + NEWEST
+    path, newest = licenses.allocation(name, number), licenses.newest(name)
     try:
-        license_ = Documents().read_license(authority.encode())
-        if read_bytes(newest) == str(number).encode() and _same(read_bytes(path), wanted, license_):
-            return
-        new = signed(text, store.blob(key), None)
-        allocation_in(new, license_)
+        license_ = licenses.documents(name).read_license(authority.encode())
+        stays = read_bytes(newest) == str(number).encode() and _same(read_bytes(path), wanted, license_)
+        new = b"" if stays else signed(text, store.blob(key), None)
+        if new:
+            allocation_in(new, license_)
     except Refused as refused:
         hint = "configuration_server.license.key must be the key whose certificate the license carries"
         raise Failure("license", f"the allocation {refused}; {hint}") from None
     with store.alone():
-        os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
-        write_durably(path, new)
-        write_durably(newest, str(number).encode())
-        numbers = store.numbers()
-        for name in os.listdir(os.path.dirname(path)):
-            if name.endswith(".xml") and int(name[:-4]) not in numbers:
-                remove(f"{os.path.dirname(path)}/{name}")
+        licenses.note(number, names)
+        if new:
+            os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+            write_durably(path, new)
+            write_durably(newest, str(number).encode())
+            licenses.prune()
 
 
 def _same(here: bytes | None, wanted: Allocation, license_: License) -> bool:

@@ -3,41 +3,71 @@
 A newer license replaces an older one at once, whatever becomes of the run that brought it. An allocation belongs to the
 configuration that it was made for: while a transaction is at work there are two, the committed one and the proposed
 one, and an instance that is in either may start. So nothing of them has to be undone.
+
+Each license has a directory by its name, and the configuration says which name counts on this server: one that is
+exchanged leaves the other with its allocation where it is, for undoing to come back to.
 """
 
-import base64
+import contextlib
 import os
-from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .disk import Json, gate, read_bytes, read_json, remove, sync_directory, write_durably
 from .failure import Failure
-from .files import digest
 from .state import DIRECTORY, State
 
 if TYPE_CHECKING:
     from tandem_guard.license import Allocation, License
     from tandem_guard.verdict import Seen
 
-    from .store import Store
-
 CONFIGURED = "/etc/tandem/license"
 AUTHORITY = CONFIGURED + "/authority.pem"
 SERVER = CONFIGURED + "/server.json"
+PROPOSED = "proposed.xml"
 OFTEN = 600.0  # seconds that the clock goes on before that is written down again
 
 
 class Documents:
-    """What is under /var/lib/tandem/license of one root file system ("" is the running one)."""
+    """What is under /var/lib/tandem/license/NAME of one root file system ("" is the running one).
 
-    def __init__(self, root: str = "") -> None:
+    Without a name it is the one that counts on this server now.
+    """
+
+    def __init__(self, root: str = "", name: str | None = None) -> None:
         self._root = root
-        self.directory = root + DIRECTORY + "/license"
-        self.license = self.directory + "/license.xml"
-        self.allocation = self.directory + "/allocation.xml"
-        self.proposed = self.directory + "/proposed.xml"
-        self._seen = self.directory + "/seen"
+        self.top = root + DIRECTORY + "/license"
+        self._name = name
+
+    @cached_property
+    def name(self) -> str:
+        """Return the name of the license."""
+        return name_in(self.settings()) if self._name is None else self._name
+
+    @property
+    def directory(self) -> str:
+        """Return where everything of this license is."""
+        return f"{self.top}/{self.name}"
+
+    @property
+    def license(self) -> str:
+        """Return the file of the license."""
+        return self.directory + "/license.xml"
+
+    @property
+    def allocation(self) -> str:
+        """Return the file of the committed allocation."""
+        return self.directory + "/allocation.xml"
+
+    @property
+    def proposed(self) -> str:
+        """Return the file of the allocation that a transaction at work has brought."""
+        return f"{self.directory}/{PROPOSED}"
+
+    @property
+    def _seen(self) -> str:
+        return self.directory + "/seen"
 
     @property
     def licensed(self) -> bool:
@@ -46,14 +76,20 @@ class Documents:
         return os.path.exists(path) and os.path.getsize(path) > 0
 
     def settings(self) -> Json:
-        """Return what the configuration says of this server, and of the instances that need the license."""
-        return read_json(self._root + SERVER, "the next apply puts it right") or {}
+        """Return what the configuration says of this server, and of the instances that need the license.
+
+        Where the installation needs none, the file is empty.
+        """
+        path = self._root + SERVER
+        return (read_json(path, "the next apply puts it right") or {}) if read_bytes(path) else {}
 
     def _prepare(self) -> None:
         if not os.path.isdir(self.directory):
             State(self._root).prepare()
-            os.mkdir(self.directory, 0o700)
-            sync_directory(os.path.dirname(self.directory))
+            for directory in (self.top, self.directory):
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(directory, 0o700)
+                    sync_directory(os.path.dirname(directory))
 
     def alone(self) -> AbstractContextManager[None]:
         """Let one process at a time replace what is kept here."""
@@ -153,15 +189,20 @@ class Documents:
 
     def accept(self) -> None:
         """Let the proposed allocation, if there is one, be the committed one; from then on no older one is."""
-        if os.path.exists(self.proposed):
-            with self.alone():
-                os.replace(self.proposed, self.allocation)
-                sync_directory(self.directory)
+        for found in self._with_proposed():
+            with found.alone():
+                os.replace(found.proposed, found.allocation)
+                sync_directory(found.directory)
 
     def withdraw(self) -> None:
-        """Forget the proposed allocation: its transaction has been undone, or never began."""
-        if os.path.exists(self.proposed):
-            remove(self.proposed)
+        """Forget what was proposed by whatever name: its transaction has been undone, or never began."""
+        for found in self._with_proposed():
+            remove(found.proposed)
+
+    def _with_proposed(self) -> "list[Documents]":
+        """Return where something is proposed, by whatever name: what the configuration says may be about to change."""
+        names = os.listdir(self.top) if os.path.isdir(self.top) else []
+        return [Documents(self._root, name) for name in names if os.path.exists(f"{self.top}/{name}/{PROPOSED}")]
 
     def remember(self, license_: "License", allocation: int) -> None:
         """Note what has been seen, which no older license or allocation, nor a clock that goes back, gets past.
@@ -183,13 +224,9 @@ def needed(bundle: Json) -> bool:
     return any(file["path"] == AUTHORITY and file.get("size") for file in bundle["files"])
 
 
-def told(store: "Store", number: int | None, known: Iterable[str] = ()) -> Json:
-    """Return the license, and the allocation of a configuration, as they travel: in base64.
-
-    Those that are not here, or `known` by their digests, are left out.
-    """
-    found = {"license": read_bytes(Documents().license), "allocation": read_bytes(store.allocation(number or 0))}
-    return {name: base64.b64encode(data).decode() for name, data in found.items() if data and digest(data) not in known}
+def name_in(settings: Json) -> str:
+    """Return the name of the license that counts on a server, from what its configuration says in SERVER."""
+    return str(settings.get("name", ""))
 
 
 def _there(path: str) -> bytes:

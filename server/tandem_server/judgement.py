@@ -18,7 +18,7 @@ from .documents import SERVER, Documents
 from .state import RUNTIME
 
 STATUS = RUNTIME + "/license.json"
-STOPPED = "/stopped"  # below the documents: names of instances that the license keeps from running
+STOPPED = "/stopped.json"  # below the documents: names of instances that the license keeps from running
 
 
 @dataclass(frozen=True)
@@ -123,18 +123,18 @@ def use(settings: Json, name: str) -> Use:
 
 def stopped(documents: Documents) -> list[str]:
     """Name the instances that the license has stopped, or has kept from starting."""
-    return sorted(read_json(documents.directory + STOPPED, "remove it") or {})
+    return sorted(read_json(documents.top + STOPPED, "remove it") or {})
 
 
 def note(documents: Documents, judged: dict[str, list[str]]) -> None:
     """Keep which instances the license keeps from running, and tell monitoring of it."""
     own = documents.settings().get("instances", {})
     with documents.alone():
-        before = read_json(documents.directory + STOPPED, "remove it") or {}
+        before = read_json(documents.top + STOPPED, "remove it") or {}
         kept = {**before, **judged}
         after = {name: reasons for name, reasons in sorted(kept.items()) if reasons and name in own}
         if after != before:
-            write_durably(documents.directory + STOPPED, canonical(after))
+            write_durably(documents.top + STOPPED, canonical(after))
     tell(instances=after, **({} if after else {"good": True, "reasons": []}))
 
 

@@ -17,10 +17,12 @@ from .agent import SETTINGS
 from .disk import Json, read_bytes, read_json
 from .documents import Documents
 from .failure import Failure
-from .fetching import fetch
+from .fetching import Attempts, fetch
 from .files import digest
 from .judgement import Verdict, foreign, judge, note, stopped, tell
+from .licenses import Licenses
 from .state import State
+from .store import Store
 
 OLD = timedelta(days=2)  # without anything new after which the licensing servers are asked
 WARNING = "<4>"  # how systemd is told of the priority of a line
@@ -44,7 +46,7 @@ def refresh() -> int:
         verdict = judge(documents)
         undone = enforce(documents, state, verdict)
     except Failure as failure:  # that run sees to what runs here
-        verdict = judge(documents)
+        verdict = judge(Documents())
         undone = [str(failure)]
     warnings = [*verdict.warnings(), *hearing.problems, *undone]
     for line in [*verdict.reasons, *warnings]:
@@ -70,12 +72,22 @@ class Hearing:
             self._ask_configuration_server()
             if self._age() <= OLD:
                 return
-        if self._settings.get("servers"):
-            problems, heard = fetch(self._documents, self._settings)
-            self.problems += problems
-            self.heard |= heard
-        else:
+        if not self._settings.get("servers"):
             self.heard = True  # the license comes another way, and its age is what tells
+            return
+        attempts = Attempts()
+        problems, heard = fetch(self._documents, self._settings, attempts)
+        self.problems += problems
+        self.heard |= heard
+        if self._settings.get("keeper"):
+            self._fetch_others(attempts)
+
+    def _fetch_others(self, attempts: Attempts) -> None:
+        """Fetch what sites have of their own: their servers come for it, and see themselves to what is not there."""
+        licenses = Licenses(Store())
+        for name in sorted(licenses.needed() - {self._documents.name}):
+            problems, _ = fetch(licenses.documents(name), self._settings, attempts)
+            self.problems += [f"license {name}: {problem}" for problem in problems]
 
     def _ask_configuration_server(self) -> None:
         here = (read_bytes(path) for path in (self._documents.license, self._documents.allocation))
@@ -83,6 +95,11 @@ class Hearing:
         try:
             agent = read_json(SETTINGS, "the next apply puts it right") or {}
             answer = wire.ask(agent["address"], agent["port"], {"ask": "license", "number": None, "known": known})
+            if answer.pop("name", None) != self._documents.name:
+                self.problems.append(
+                    "the configuration server does not know that this server needs this license; apply"
+                )
+                return
             found = {name: base64.b64decode(text) for name, text in answer.items()}
             if "license" in found:
                 self._documents.offer_license(found["license"], str(self._settings.get("installation")))
@@ -101,7 +118,12 @@ class Hearing:
             return timedelta.max
 
     def take_allocation(self) -> None:
-        """Take the allocation of this server's configuration, where the one here is damaged or gone."""
+        """Take the allocation of this server's configuration, where the one here is damaged or gone.
+
+        Raise Failure where that configuration needs another license since it was asked for.
+        """
+        if Documents().name != self._documents.name:
+            raise Failure("license", "an apply has exchanged it meanwhile")
         if self._allocation and not any(True for _ in foreign(self._documents, self._allocation)):
             self._documents.offer_allocation(self._allocation)
             print("the allocation has come from the configuration server")

@@ -19,10 +19,10 @@ from typing import Any
 
 from . import wire
 from .disk import Damaged, Json
-from .documents import told
 from .failure import Failure
 from .fleet import Fleet
 from .lease import Lease
+from .licenses import Licenses
 from .store import Store
 
 PASSED = 3  # the descriptor under which systemd passes the socket
@@ -105,9 +105,12 @@ class Answers:
         return {"blobs": {name: base64.b64encode(self._store.blob(name)).decode() for name in names}}
 
     def _license(self, *, number: int | None, known: list[str]) -> Json:
-        """Return license and allocation: that of a configuration, or of the one that the server is on."""
-        on = self._store.servers().get(self._server)
-        return told(self._store, number or (on if isinstance(on, int) else None), known)
+        """Return license and allocation by its name: that of a configuration, or of the one that the server is on."""
+        licenses, on = Licenses(self._store), self._store.servers().get(self._server)
+        numbers = [number] if number else on if isinstance(on, list) else [on]
+        names = {licenses.of(each).get(self._server) for each in numbers if each}
+        [name] = names if len(names) == 1 else [None]
+        return licenses.told(name, numbers[0] if len(numbers) == 1 else None, known) if name else {}
 
     def _licenses(self, *, known: dict[str, str]) -> Json:
         from .licensing import changed  # noqa: PLC0415  only at the vendor's

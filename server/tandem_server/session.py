@@ -7,12 +7,12 @@ from typing import Any
 
 from .channel import Channel
 from .disk import Json
-from .documents import told
 from .failure import Failure
 from .fleet import Fleet
 from .fsck import problems
 from .history import History
 from .lease import Lease
+from .licenses import Licenses
 from .store import Store
 
 
@@ -54,8 +54,8 @@ def _answer(store: Store, lease: Lease, message: Json) -> Any:
         "renew": lease.renew,
         "release": lease.release,
         "heard": fleet.heard,
-        "documents": lambda number: told(store, number),
-        "license": lambda **fields: _allocating().license_now(store, **fields),
+        "documents": lambda number, servers: Licenses(store).told_to(number, servers),
+        "licenses": lambda **fields: _allocating().licenses_now(store, **fields),
     }
     changing: dict[str, Callable[..., Any]] = {
         "end": lambda **fields: store.end(run, **fields),

@@ -250,10 +250,6 @@ class Store:
             self.activate(number, entry, plan)
         return {"changed": changed, "pending": [], "expected": elsewhere}
 
-    def allocation(self, number: int) -> str:
-        """Return the file of the allocation that was made for a configuration."""
-        return f"{self.directory}/allocations/{number}.xml"
-
     def blob_path(self, name: str) -> str:
         """Return the file of a blob."""
         return f"{self.directory}/blobs/{name[:2]}/{name}"

@@ -13,6 +13,7 @@ killed, and at boot after a power cut. The journal says how far it got:
 Undoing writes no state of its own: it needs no space, and can be interrupted and repeated from any of these.
 """
 
+import json
 import os
 import time
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from . import addresses, health, units
 from .channel import Listener
 from .contents import Contents
 from .disk import Json, read_bytes, remove
-from .documents import Documents, needed
+from .documents import SERVER, Documents, name_in, needed
 from .failure import Failure
 from .files import Files, digest
 from .settle import Change
@@ -214,6 +215,7 @@ class Transaction:
         if not needed(self.bundle):
             return
         self.state.refuse_older(self.run)
+        self.documents = Documents(self.state.root, self._license_name())
         here = {"license": self.documents.license, "allocation": self.documents.allocation}
         lacking = [name for name in named if named[name] != digest(read_bytes(here[name]) or b"")]
         contents = self.contents.given([named[name] for name in lacking])
@@ -221,6 +223,12 @@ class Transaction:
             self.documents.bring_license(contents[named["license"]])
         if "allocation" in lacking:
             self.documents.propose(contents[named["allocation"]])
+
+    def _license_name(self) -> str:
+        """Return the name of the license that counts here with this bundle."""
+        wanted = next(str(entry["digest"]) for entry in self.bundle["files"] if entry["path"] == SERVER)
+        here = read_bytes(self.state.root + SERVER) or b""
+        return name_in(json.loads(here if digest(here) == wanted else self.contents.given([wanted])[wanted]))
 
     def _note(self, change: Change) -> None:
         """Record bundle and number where nothing had to be done; write nothing where they stand already."""
@@ -267,12 +275,12 @@ def put_files_back(state: State) -> Json | None:
     if journal and journal["state"] == "committed":
         finish(state, journal)
         return None
-    Documents(state.root).withdraw()
+    files = Files(state.root)
+    if journal and journal["state"] != "staging":
+        files.put_back(journal["operations"])
+    Documents(state.root).withdraw()  # not before the files by which it counts are gone
     if journal is None:
         return None
-    files = Files(state.root)
-    if journal["state"] != "staging":
-        files.put_back(journal["operations"])
     files.clean(journal["operations"], journal["made"])
     return journal
 

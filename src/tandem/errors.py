@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 SHORT = 3
 
@@ -51,7 +52,12 @@ class Problem:
 
 
 class TandemError(Exception):
-    """Stand for everything that Tandem itself refuses or fails at; `exit_status` is that of the command line."""
+    """Stand for everything that Tandem itself refuses or fails at; `exit_status` is that of the command line.
+
+    `facts` say the same, and more, to programs.
+    """
+
+    facts: Mapping[str, object] = MappingProxyType({})
 
     exit_status = 1
 

@@ -29,6 +29,7 @@ class Site:
     """Describe servers in one place; exactly one site of an installation is primary.
 
     `runner` is the server from which the others of the site are reached in an apply by site, if there is one.
+    `license` is the name, at the vendor, of the license that the site has of its own.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Site:
     networks: Mapping[str, Network]
     origin: Origin
     runner: str | None = None
+    license: str | None = None
 
     @property
     def management(self) -> Network:

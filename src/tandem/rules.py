@@ -27,6 +27,7 @@ def check(installation: Installation, applications: Applications, problems: Prob
     _addresses_twice(installation, problems)
     _alone(installation, applications, problems)
     _one_primary_site(installation, problems, complete=complete)
+    _licenses(installation, problems)
     if complete:
         _runners(installation, problems)
         _numbers(installation, applications, problems)
@@ -48,6 +49,15 @@ def _runners(installation: Installation, problems: Problems) -> None:
         if site.runner is not None and site.runner not in here:
             hint = did_you_mean(site.runner, here)
             problems.add(site.origin, f"{site.name}.runner: {site.runner} is not a server of this site{hint}")
+
+
+def _licenses(installation: Installation, problems: Problems) -> None:
+    """Check that no two sites have the same license as their own: each would count for itself."""
+    first: dict[str, str] = {}
+    for site in installation.sites.values():
+        if site.license is not None and first.setdefault(site.license, site.name) != site.name:
+            message = f"{site.license} is that of site {first[site.license]}; every site needs one of its own, or none"
+            problems.add(site.origin, f"{site.name}.license: {message}")
 
 
 def _networks(installation: Installation, problems: Problems) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,7 +13,7 @@ from tandem_guard.verdict import shown
 
 from tests.fleet.faults import mend
 from tests.fleet.fleet import Fleet, eventually
-from tests.fleet.vendor import LICENSE, SERVERS, Vendor
+from tests.fleet.vendor import DOCUMENTS, LICENSE, SERVERS, Vendor
 
 INSTALLATION = "installation.yml"
 KEEPER = "Omega"  # the configuration server
@@ -77,7 +78,10 @@ def status(fleet: Fleet, server: str) -> dict[str, object]:
 
 
 def license_on(fleet: Fleet, server: str) -> License:
-    return license_of(read(fleet.text(server, LICENSE).encode(), LICENSE_ROOT, certified=True))
+    """Return the license that counts on a server."""
+    name = json.loads(fleet.text(server, "/etc/tandem/license/server.json"))["name"]
+    data = fleet.text(server, f"{DOCUMENTS}/{name}/license.xml").encode()
+    return license_of(read(data, LICENSE_ROOT, certified=True))
 
 
 def running(fleet: Fleet) -> set[tuple[str, str]]:
@@ -98,10 +102,10 @@ def restarts(fleet: Fleet, server: str, unit: str) -> bool:
     return fleet.lab.exec(server, ["systemctl", "restart", unit]).returncode == 0
 
 
-def flip(fleet: Fleet, server: str) -> None:
+def flip(fleet: Fleet, server: str, file: str = LICENSE) -> None:
     """Change one bit in the middle of a server's license."""
-    size = int(fleet.do(server, "stat", "-c", "%s", LICENSE))
-    fleet.do(server, "python3", "-c", FLIP, LICENSE, str(size // 2))
+    size = int(fleet.do(server, "stat", "-c", "%s", file))
+    fleet.do(server, "python3", "-c", FLIP, file, str(size // 2))
 
 
 def logins(fleet: Fleet) -> dict[str, int]:
@@ -276,6 +280,50 @@ def test_what_was_bought_is_usable_as_soon_as_the_licensing_servers_have_it(lice
     assert "billing engine servers: 4 of 4" in licensed.tandem("apply")
     assert "Access-Accept" in licensed.radius("198.18.1.14", "1001")
     assert {license_on(licensed, server).serial for server in licensed.servers} == {vendor.serial}
+
+
+def test_a_site_has_a_license_of_its_own_that_counts_what_is_there_alone(licensed: Fleet, vendor: Vendor) -> None:
+    name, site = "example-secondary", ["Kappa", "Lambda"]
+    licensed.edit(INSTALLATION, "    runner: Kappa\n", f"    runner: Kappa\n    license: {name}\n")
+    refused = licensed.tandem("apply", status=2)
+    assert f"There is no license {name} to apply by." in refused
+    assert UNCONTACTED in refused
+    vendor.sell_to_site(name, "secondary", "{billing_engine: 1, sip: 0}", servers=2)
+    planned = licensed.tandem("plan")
+    assert "  license example: servers: 6 of 8; billing engine servers: 2 of 3" in planned
+    assert f"  license {name}: servers: 2 of 2; billing engine servers: 1 of 1" in planned
+    before = licensed.all_units()
+    licensed.tandem("apply")
+    assert licensed.restarted(before) == set()
+    whose = {server: license_on(licensed, server).site for server in licensed.servers}
+    assert whose == {server: "secondary" if server in site else None for server in licensed.servers}
+    for server, unit in sorted(ALL):
+        assert restarts(licensed, server, unit), journal(licensed, server, unit)
+
+    add(licensed, "Kappa", (BILLING_4[0], BILLING_4[1].replace("198.18.1.14", "198.18.9.14")))
+    refused = licensed.tandem("apply", status=2)
+    assert f"by the license {name}: billing engine servers: 2 of 1, 1 too many (Kappa, Lambda)" in refused
+    flip(licensed, "Lambda", f"{DOCUMENTS}/{name}/license.xml")
+    vendor.sell_to_site(name, "secondary", "{billing_engine: 2, sip: 0}", servers=2)
+    check(licensed)
+    assert {license_on(licensed, server).kinds["billing_engine"] for server in site} == {2}
+    assert {status(licensed, server)["good"] for server in RUNS} == {True}
+    licensed.tandem("apply")
+    assert "Access-Accept" in licensed.radius("198.18.9.14", "1001")
+
+    licensed.settle()
+    assert {license_on(licensed, server).site for server in licensed.servers} == {None}
+    check(licensed)
+    assert {status(licensed, server)["good"] for server in RUNS} == {True}
+    assert running(licensed) == ALL
+
+
+def test_how_much_is_left_is_shown(licensed: Fleet) -> None:
+    shown_ = licensed.tandem("license", "show")
+    assert re.search(r"^servers +8 +8 +0$", shown_, re.MULTILINE)
+    assert re.search(r"^billing_engine: cluster +yes +yes$", shown_, re.MULTILINE)
+    [facts] = licensed.json("license", "show")
+    assert {limit["name"]: limit["used"] for limit in facts["limits"]}["billing_engine.engines"] == 24
 
 
 def test_a_rollback_keeps_the_newest_license(licensed: Fleet, vendor: Vendor) -> None:

@@ -19,12 +19,13 @@ from tests.fleet.fleet import Fleet
 SIGNER = "Vega"
 SERVERS = {"Rigel": "198.18.17.11", "Deneb": "198.18.17.12"}
 DESCRIPTION = "vendor/licenses/example.yml"
-PUBLISHED = "/var/lib/tandem/licensing/example.xml"
+SIGNED = "/var/lib/tandem/licensing"
+PUBLISHED = f"{SIGNED}/example.xml"
 KEYS = "/etc/tandem/licensing"
 DOCUMENTS = "/var/lib/tandem/license"
-LICENSE = f"{DOCUMENTS}/license.xml"
+LICENSE = f"{DOCUMENTS}/example/license.xml"
 PATIENCE = 180  # seconds for what the licensing servers do every minute
-FORGET = f"cat > {LICENSE}.test && mv {LICENSE}.test {LICENSE} && rm -f {DOCUMENTS}/seen*"
+FORGET = f"cat > {LICENSE}.test && mv {LICENSE}.test {LICENSE} && rm -f {DOCUMENTS}/example/seen*"
 
 
 class Vendor:
@@ -53,6 +54,22 @@ class Vendor:
         self.fleet.write(DESCRIPTION, text)
         return self.serial
 
+    def sell_to_site(self, name: str, site: str, kinds: str, servers: int) -> None:
+        """Sell a license to a site of the same installation, and publish it."""
+        text = self._description.replace("installation: example\n", f"installation: example\nsite: {site}\n")
+        for line, value in {"servers": servers, "kinds": kinds, "serial": 1}.items():
+            text = re.sub(rf"^{line}: .*$", f"{line}: {value}", text, flags=re.MULTILINE)
+        licenses = "vendor/licenses"
+        self.fleet.write(f"{licenses}/{name}.yml", text)
+        self.fleet.write(f"{licenses}/{name}.pem", (self.fleet.directory / f"{licenses}/example.pem").read_text())
+        self.fleet.tandem("license", "publish", name, "--vendor", str(self.fleet.directory / "vendor"))
+        self._pull()
+        self.wait(name=name)
+
+    def _pull(self) -> None:
+        for number, server in enumerate(SERVERS, start=1):
+            self.fleet.do(server, "systemctl", "start", f"licensing-server-pull@licensing-{number}.service")
+
     def take_back(self) -> None:
         """Sell and publish what was sold at first, if that is not what is sold now."""
         first = self._first.replace(f"serial: {_serial(self._first)}\n", f"serial: {self.serial}\n")
@@ -66,20 +83,21 @@ class Vendor:
         where = str(self.fleet.directory / "vendor")
         said = self.fleet.tandem("license", "publish", "example", "--vendor", where)
         assert f"example: serial {self.serial}, valid until" in said
-        for number, server in enumerate(() if patient else SERVERS, start=1):
-            self.fleet.do(server, "systemctl", "start", f"licensing-server-pull@licensing-{number}.service")
+        if not patient:
+            self._pull()
         self.wait()
 
     def published(self) -> License:
         """Return what was signed last."""
         return license_of(read(self.fleet.text(SIGNER, PUBLISHED).encode(), LICENSE_ROOT, certified=True))
 
-    def wait(self, servers: Iterable[str] = SERVERS) -> None:
+    def wait(self, servers: Iterable[str] = SERVERS, name: str = "example") -> None:
         """Wait until licensing servers hand out what was signed last."""
+        published = f"{SIGNED}/{name}.xml"
         end = time.monotonic() + PATIENCE
         for server in servers:
-            ask = ("curl", "-sk", "-m", "3", f"https://{SERVERS[server]}/example.xml")
-            while self.fleet.from_controller(*ask) != self.fleet.text(SIGNER, PUBLISHED):
+            ask = ("curl", "-sk", "-m", "3", f"https://{SERVERS[server]}/{name}.xml")
+            while self.fleet.from_controller(*ask) != self.fleet.text(SIGNER, published):
                 assert time.monotonic() < end, f"{server} does not serve the newest license after {PATIENCE} s"
                 time.sleep(0.5)
 

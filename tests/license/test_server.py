@@ -7,6 +7,7 @@ import json
 import socket
 import ssl
 import threading
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,8 @@ from tandem_server.failure import Failure
 from tandem_server.fetching import fetch
 from tandem_server.files import digest
 from tandem_server.judgement import foreign, judge, why_not
+from tandem_server.licenses import Licenses
+from tandem_server.serving import Answers
 from tandem_server.state import State
 from tandem_server.store import Store
 from tandem_server.transaction import put_files_back
@@ -287,7 +290,7 @@ def serving(certificate: Path, answer: bytes) -> Iterator[Licensing]:
 
 def test_a_license_is_fetched(tmp_path: Path, signed: Signed, certificate: Path, asked: dict[str, object]):
     (tmp_path / "var/lib/tandem").mkdir(parents=True)
-    documents = Documents(str(tmp_path))
+    documents = Documents(str(tmp_path), "one")
     with serving(certificate, http(signed.license)) as server:
         assert fetch(documents, {**asked, "port": server.port}) == ([], True)
     assert Path(documents.license).read_bytes() == signed.license
@@ -355,9 +358,9 @@ def test_nobody_there(documents: Documents, asked: dict[str, object]):
 
 
 @pytest.fixture
-def store(tmp_path: Path, documents: Documents, signed: Signed, monkeypatch: pytest.MonkeyPatch) -> tuple[Store, str]:
-    """Return a store with the installation's key in it, and the name of that blob."""
-    monkeypatch.setattr(allocating, "Documents", lambda: documents)
+def store(tmp_path: Path, documents: Documents, signed: Signed) -> tuple[Store, str]:
+    """Return a store with the installation's key in it, and the name of that blob; its server has the license."""
+    assert Path(documents.license).exists()
     store = Store(str(tmp_path / "var/lib/tandem/store"))
     for number in (3, 4):
         Path(store.path(number)).parent.mkdir(parents=True, exist_ok=True)
@@ -378,27 +381,158 @@ def text(found: Allocation) -> str:
 
 
 def test_an_allocation_is_signed_with_the_key_of_the_installation(store: tuple[Store, str], signed: Signed):
-    allocating.allocate(store[0], 3, text(allocation()), store[1], signed.authority.decode())
-    assert signature.allocation_in(Path(store[0].allocation(3)).read_bytes(), signed.said) == allocation()
+    allocate(store, signed, 3, allocation())
+    assert signature.allocation_in(allocation_of(store, 3).read_bytes(), signed.said) == allocation()
+
+
+def allocation_of(store: tuple[Store, str], number: int) -> Path:
+    return Path(Licenses(store[0]).allocation("one", number))
 
 
 def test_an_allocation_that_says_the_same_stays(store: tuple[Store, str], signed: Signed):
-    allocating.allocate(store[0], 3, text(allocation()), store[1], signed.authority.decode())
-    before = Path(store[0].allocation(3)).read_bytes()
+    allocate(store, signed, 3, allocation())
+    before = allocation_of(store, 3).read_bytes()
     later = replace(allocation(), number=13, made=datetime(2027, 1, 1, tzinfo=UTC))
-    allocating.allocate(store[0], 3, text(later), store[1], signed.authority.decode())
-    assert Path(store[0].allocation(3)).read_bytes() == before
-    allocating.allocate(store[0], 4, text(replace(later, number=14)), store[1], signed.authority.decode())
+    allocate(store, signed, 3, later)
+    assert allocation_of(store, 3).read_bytes() == before
+    allocate(store, signed, 4, replace(later, number=14))
     again = replace(later, number=15)
-    allocating.allocate(store[0], 3, text(again), store[1], signed.authority.decode())  # 14 is newer than what is here
-    assert signature.allocation_in(Path(store[0].allocation(3)).read_bytes(), signed.said) == again
+    allocate(store, signed, 3, again)  # 14 is newer than what is here
+    assert signature.allocation_in(allocation_of(store, 3).read_bytes(), signed.said) == again
+
+
+def allocate(store: tuple[Store, str], signed: Signed, number: int, found: Allocation, name: str = "one") -> None:
+    """Have an allocation signed; configuration 3 needs two licenses, every other one of them."""
+    names = NAMES if number == 3 else dict.fromkeys(NAMES, name)
+    by = {"key": store[1], "authority": signed.authority.decode()}
+    allocating.allocate(store[0], number=number, name=name, text=text(found), names=names, **by)
+
+
+NAMES = {"Alpha": "one", "Omega": "one", "Lambda": "site"}
+OF_SITE = replace(allocation(), servers={"Lambda": "198.18.8.12"}, sites={"Lambda": "secondary"}, instances={})
+
+
+@pytest.fixture
+def site(store: tuple[Store, str], signed: Signed) -> Documents:
+    """Let the configuration server have the license of a site, too."""
+    found = Licenses(store[0]).documents("site")
+    found.offer_license(licensed(signed, site="secondary"), "example", signed.authority)
+    return found
+
+
+def test_each_server_gets_its_license_and_the_allocation_by_that(
+    store: tuple[Store, str], signed: Signed, documents: Documents, site: Documents
+):
+    allocate(store, signed, 3, allocation())
+    allocate(store, signed, 3, OF_SITE, "site")
+    answer = Licenses(store[0]).told_to(3, ["Alpha", "Lambda", "Stranger"])
+    assert answer["of"] == {"Alpha": "one", "Lambda": "site"}
+    for name, kept, used in (("one", documents, allocation()), ("site", site, OF_SITE)):
+        told = answer["documents"][name]
+        assert b64decode(told["license"]) == Path(kept.license).read_bytes()
+        assert signature.allocation_in(b64decode(told["allocation"]), signed.said) == used
+    assert Licenses(store[0]).told_to(4, ["Alpha"]) == {"of": {}, "documents": {}}
+
+
+@pytest.mark.parametrize(
+    ("on", "named", "allocated"),
+    [(3, "site", True), ([3, 4], "site", False), ([3, 5], None, False), (None, None, False)],
+)
+def test_the_door_tells_a_server_of_the_license_that_it_needs_where_it_is(
+    store: tuple[Store, str], signed: Signed, site: Documents, on: object, named: str | None, *, allocated: bool
+):
+    assert site.read_license(signed.authority).site == "secondary"
+    for number in (3, 4):
+        allocate(store, signed, number, OF_SITE, "site")
+    Licenses(store[0]).note(5, {"Lambda": "one"})
+    Path(store[0].directory, "servers.json").write_text(json.dumps({"Lambda": on}))
+    found = Answers(store[0], "Lambda").to({"ask": "license", "number": None, "known": []})
+    assert found.get("name") == named
+    assert ("allocation" in found) == allocated
+    assert ("license" in found) == bool(named)
+
+
+def test_what_no_configuration_needs_any_more_is_forgotten(store: tuple[Store, str], signed: Signed, site: Documents):
+    allocate(store, signed, 3, OF_SITE, "site")
+    allocate(store, signed, 4, allocation())
+    assert Licenses(store[0]).names() == ["one", "site"], "configuration 3 is there to come back to"
+    Path(store[0].path(3)).unlink()
+    allocate(store, signed, 4, replace(allocation(), servers={"Omega": "198.18.0.10"}))
+    assert Licenses(store[0]).names() == ["one"]
+    assert Licenses(store[0]).of(3) == {}
+    assert not Path(site.license).exists()
+
+
+def test_what_was_used_longest_ago_is_told(store: tuple[Store, str], signed: Signed, asked: dict[str, object]):
+    wanted = {**asked, "servers": [], "names": ["one"]}
+    assert allocating.licenses_now(store[0], **wanted)["one"]["before"] is None  # type: ignore[arg-type]
+    allocate(store, signed, 4, allocation())
+    allocate(store, signed, 3, replace(allocation(), number=13, instances={}, made=datetime(2027, 1, 1, tzinfo=UTC)))
+    found = allocating.licenses_now(store[0], **wanted)["one"]["before"]  # type: ignore[arg-type]
+    assert (found["at"], found["sites"]) == ("2026-11-26T00:00:00Z", ["primary"])
+    assert (found["used"]["server"], found["used"]["billing_engine"]) == (2, 1)
+
+
+def test_who_did_not_answer_is_not_asked_for_the_next_license(store: tuple[Store, str], asked: dict[str, object]):
+    with socket.create_server(("127.0.0.2", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    wanted = {**asked, "servers": ["127.0.0.2"], "port": port, "names": ["one", "site"]}
+    found = allocating.licenses_now(store[0], **wanted)  # type: ignore[arg-type]
+    assert "127.0.0.2 does not answer" in found["one"]["problems"][0]
+    assert found["site"]["problems"][0] == "licensing server 127.0.0.2 has just not answered"
+
+
+def test_a_license_that_is_exchanged_leaves_the_other_to_come_back_to(
+    documents: Documents, signed: Signed, tmp_path: Path
+):
+    """Whatever a killed transaction leaves: what counts is what belongs to the configuration that is there."""
+    configured, state = tmp_path / "etc/tandem/license/server.json", State(str(tmp_path))
+    before = configured.read_bytes()
+    state.write_journal({"state": "staging", "operations": [], "made": []})
+    other, alone = Documents(str(tmp_path), "site"), allocation().instances["billing-1"]
+    other.bring_license(licensed(signed, site="primary", serial=1, servers=1))
+    here = {"servers": {"Alpha": "198.18.0.11"}, "sites": {"Alpha": "primary"}, "instances": {"billing-1": alone}}
+    other.propose(allocated(signed, replace(allocation(), number=13, **here)))  # type: ignore[arg-type]
+    assert why_not(documents, "billing-1") == [], "as it was, until the files are exchanged"
+    configured.write_text(json.dumps({**SETTINGS, "name": "site"}))
+    assert why_not(Documents(str(tmp_path)), "billing-1") == []
+    configured.write_bytes(before)
+    put_files_back(state)
+    assert why_not(Documents(str(tmp_path)), "billing-1") == []
+    assert not Path(other.proposed).exists()
+
+
+@pytest.mark.parametrize("said", [b"", b"{damaged"])
+@pytest.mark.parametrize("journal", [None, "staging", "committed"])
+def test_what_says_nothing_of_licenses_stops_no_recovery(tmp_path: Path, said: bytes, journal: str | None):
+    """The file is empty where an installation needs no license."""
+    (tmp_path / "etc/tandem/license").mkdir(parents=True)
+    (tmp_path / "etc/tandem/license/server.json").write_bytes(said)
+    state = State(str(tmp_path))
+    state.prepare()
+    bundle = {"files": [], "units": []}
+    if journal:
+        left = {
+            "state": journal,
+            "operations": [],
+            "made": [],
+            "bundle": bundle,
+            "number": 1,
+            "retired": [],
+            "hold": [],
+        }
+        state.write_journal(left)
+    assert bool(put_files_back(state)) == (journal == "staging")
+    assert (state.manifest() is not None) == (journal == "committed")
+    if not said:
+        assert Documents(str(tmp_path)).settings() == {}
 
 
 def test_another_key_than_the_certified_one_is_told_of(store: tuple[Store, str], signed: Signed):
     _, other = keys.made()
     with pytest.raises(Failure, match=r"configuration_server.license.key must be the key whose certificate"):
-        allocating.allocate(store[0], 3, text(allocation()), put(store[0], other), signed.authority.decode())
-    assert not Path(store[0].allocation(3)).exists()
+        allocate((store[0], put(store[0], other)), signed, 3, allocation())
+    assert not allocation_of(store, 3).exists()
 
 
 @pytest.fixture

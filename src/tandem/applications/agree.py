@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tandem_guard.form import NAME
 
+from tandem.applications.model import CLUSTER, ENVIRONMENTS
 from tandem.errors import Problems, did_you_mean
 from tandem.options.lists import List
 from tandem.options.types import Integer
@@ -106,6 +107,8 @@ def _entitlements(application: Application, problems: Problems) -> None:
         if not NAME.fullmatch(name):
             message = "is no name for what a license limits: letters, digits, - and _"
             problems.add(application.origin, f"entitlements: {name} {message}")
+        if dotted in (ENVIRONMENTS, CLUSTER):
+            continue
         if kind is None or kind.type not in COUNTABLE:
             countable = [other for other, option in options.items() if option.type.type in COUNTABLE]
             message = f"{dotted} is not an option of type {', '.join(COUNTABLE)}{did_you_mean(dotted, countable)}"

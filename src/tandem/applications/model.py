@@ -73,12 +73,17 @@ class Health(Frozen):
     timeout: int = Field(default=20, ge=1)
 
 
+ENVIRONMENTS, CLUSTER = "environments", "cluster"
+"""What a license can limit that is no option: the number of environments, and whether a cluster has two instances."""
+
+
 class Declaration(Frozen):
     """Hold the whole of meta/application.yml.
 
     `batch` names the option that says how many instances of a cluster may be interrupted at once; without it, one.
     `entitlements` maps what the license limits in an instance to the option that uses it: a number, a switch, or a list
-    whose entries count. An instance that is not `guarded` starts without a license too.
+    whose entries count; or to `environments` (their number) or `cluster` (yes, where it has more instances than
+    one). An instance that is not `guarded` starts without a license too.
     """
 
     description: str

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 from tandem_guard.counting import exceeded
 from tandem_guard.document import LARGEST, Refused
-from tandem_guard.license import License
+from tandem_guard.license import MOMENT, License
 from tandem_guard.verdict import Seen, in_time, shown
 
 from tandem.cli._common import inventory_option, json_option, load_model, print_json, table
 from tandem.cli._playbook import Stopped, play
+from tandem.cli._vault import vault_option
 from tandem.configuration.tree import Resolved
 from tandem.errors import Failed, InputRefused, Origin, Problem
 from tandem.license import keys
-from tandem.license.allocation import allocation_of
+from tandem.license.allocation import all_used, allocation_of
 from tandem.license.report import Report
 from tandem.license.signature import allocation_in, license_in
 from tandem.license.vendor import Vendor
@@ -194,35 +197,84 @@ def verify(file: Path, authority: Path, allocation: Path | None) -> None:
 
 
 @command.command()
-@click.argument("file", type=READABLE)
-@authority_option
+@click.argument("file", type=READABLE, required=False)
+@click.option("--authority", type=READABLE, metavar="PEM", help="The vendor's certificate that is pinned, with FILE.")
 @inventory_option
+@vault_option
 @json_option
-def show(file: Path, authority: Path, inventory: str | None, *, as_json: bool) -> None:
-    """Show what the license in FILE allows, and how much of that the installation uses as it is in the source."""
+def show(
+    file: Path | None, authority: Path | None, inventory: str | None, vault_password_file: Path | None, *, as_json: bool
+) -> None:
+    """Show what the licenses of an installation allow, and how much of that is used by the installation in the source.
+
+    They are those that the configuration server has, after it has asked the licensing servers; also when limits will
+    be reached is told, if things go on as they have. The license in FILE is looked at without contacting anything.
+    """
+    if (file is None) != (authority is None):
+        raise click.UsageError("FILE and --authority belong together")
+    if file and authority:
+        licenses = [_in_file(file, authority, inventory)]
+    else:
+        licenses = _on_configuration_server(inventory, vault_password_file)
+    if as_json:
+        print_json(licenses)
+    elif licenses:
+        click.echo("\n\n".join("\n".join(_lines(each)) for each in licenses))
+    else:
+        click.echo("this installation needs no license: server.license.authority is empty")
+
+
+def _on_configuration_server(inventory: str | None, vault_password_file: Path | None) -> list[dict[str, Any]]:
+    """Return what the licenses there say, and what the source uses of them, also where that is too much."""
+    try:
+        results = play(
+            "plan",
+            inventory,
+            {"drift": False},
+            vault_password_file=vault_password_file,
+            check=True,
+            quiet=True,
+            explain=partial(load_model, inventory),
+        )
+    except Stopped as stopped:
+        results = stopped.results
+        if not results.get("plan") or "licenses" not in results["plan"][-1]:
+            raise
+    found: list[dict[str, Any]] = results["plan"][-1].get("licenses", [])
+    return found
+
+
+def _in_file(file: Path, authority: Path, inventory: str | None) -> dict[str, Any]:
+    """Return what the license in a file says, and what the source uses of it."""
     now = datetime.now(UTC)
     found = _license(file, authority, now)
     model = load_model(inventory)
     if model.installation.name != found.installation:
         raise _refused(file, f"is for installation {found.installation}; this one is {model.installation.name}")
-    report = Report(found, allocation_of(model.installation.name, Resolved(model, None).tree({}), 0, now), now)
-    if as_json:
-        print_json(report.facts())
-        return
-    click.echo(f"license of {found.installation} for {found.owner}, serial {found.serial}")
-    click.echo(f"valid until {shown(found.valid_until)}, expires {found.expires:%F}")
-    rows: list[tuple[str, ...]] = [("limit", "used", "allowed", "left")]
-    for limit in report.limits:
-        used, allowed = str(limit.used), str(limit.allowed)
-        if limit.allowed is None:
-            rows.append((limit.what, used, "any", ""))
-        elif limit.switch:
-            rows.append((limit.what, ("no", "yes")[limit.used], ("no", "yes")[limit.allowed], ""))
-        else:
-            rows.append((limit.what, used, allowed, str(limit.allowed - limit.used)))
-    click.echo("\n".join(table(rows)))
-    for warning in report.warnings():
-        click.echo(f"warning: {warning}")
+    others = [site.name for site in model.installation.sites.values() if site.license is None]
+    sites = [found.site] if found.site else others
+    tree = Resolved(model, None).tree({}, all_used(model))
+    return Report(found, allocation_of(found.installation, tree, 0, now, sites), now).facts()
+
+
+def _lines(facts: dict[str, Any]) -> Iterator[str]:
+    """Yield how a license reads, and what is used of it."""
+    if "limits" in facts:
+        of = f"site {facts['site']} of {facts['installation']}" if facts["site"] else facts["installation"]
+        yield f"license of {of} for {facts['owner']}, serial {facts['serial']}"
+        until, expires = (datetime.strptime(facts[name], MOMENT) for name in ("valid_until", "expires"))  # noqa: DTZ007
+        yield f"valid until {shown(until)}, expires {expires:%F}"
+        yield from table([("limit", "used", "allowed", "left", "reached"), *map(_row, facts["limits"])])
+    yield from (f"warning: {warning}" for warning in facts["warnings"])
+
+
+def _row(limit: dict[str, Any]) -> tuple[str, ...]:
+    used, allowed, reached = limit["used"], limit["allowed"], limit["reached"] or ""
+    if allowed is None:
+        return limit["what"], str(used), "any", "", ""
+    if limit["switch"]:
+        return limit["what"], ("no", "yes")[used], ("no", "yes")[allowed], "", ""
+    return limit["what"], str(used), str(allowed), str(allowed - used), f"about {reached}" if reached else ""
 
 
 def _each(

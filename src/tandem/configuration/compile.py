@@ -50,7 +50,8 @@ def compile_model(model: Model, decrypt: Decrypt | None) -> Configuration:
         blobs.hold(part.blobs)
     source = {path: blobs.put(data) for path, data in model.source.files.items()}
     batches = {name: batch for part in parts.values() for name, batch in part.batches.items()}
-    tree = blobs.put(canonical(Resolved(model, decrypt).tree(batches)))
+    entitlements = {name: uses for part in parts.values() for name, uses in part.entitlements.items()}
+    tree = blobs.put(canonical(Resolved(model, decrypt).tree(batches, entitlements)))
     values = {name: value for part in parts.values() for name, value in part.values.items()}
     bundles = {server: part.bundle for server, part in parts.items()}
     unreadable = {server: dict(part.unreadable) for server, part in parts.items() if part.unreadable}

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from tandem_guard.license import Entitlement
+
 from tandem.configuration.canonical import canonical, digest
 
 
@@ -15,15 +17,17 @@ class Part:
     """What one server comes to.
 
     `blobs` are its bundle, the files in it and the values of its instances, by digest; `bundle` and `values` name
-    theirs. `batches` are what its instances say of how many like them may be interrupted at once. `unreadable` maps
-    files to the secret options that they need, and `sealed` are the instances whose values are those of secrets too:
-    without a password both are open, and nothing in a part is secret. `read` are the other instances that were asked
-    for what their options come to, and `as_read` is a digest of the files that say it.
+    theirs. `batches` are what its instances say of how many like them may be interrupted at once, `entitlements` what
+    they use of the license. `unreadable` maps files to the secret options that they need, and `sealed` are the
+    instances whose values are those of secrets too: without a password both are open, and nothing in a part is secret.
+    `read` are the other instances that were asked for what their options come to, and `as_read` is a digest of the
+    files that say it.
     """
 
     bundle: str
     values: Mapping[str, str]
     batches: Mapping[str, int]
+    entitlements: Mapping[str, Mapping[str, Entitlement]]
     unreadable: Mapping[str, list[str]]
     sealed: list[str]
     read: list[str]
@@ -33,7 +37,7 @@ class Part:
     @property
     def head(self) -> bytes:
         """Return all but the bytes of the blobs, of which it says how many there are."""
-        names = ("bundle", "values", "batches", "unreadable", "sealed", "read", "as_read")
+        names = ("bundle", "values", "batches", "entitlements", "unreadable", "sealed", "read", "as_read")
         lengths = {name: len(data) for name, data in self.blobs.items()}
         return canonical({**{name: getattr(self, name) for name in names}, "lengths": lengths})
 

@@ -22,6 +22,7 @@ from tandem.configuration.part import Part, decoded
 from tandem.configuration.tree import Resolved
 from tandem.configuration.workers import shared
 from tandem.errors import Problems
+from tandem.license.allocation import used
 from tandem.model import Model
 from tandem.render import Decrypt, Renderer
 from tandem.source.read import INSTALLATION, option_file
@@ -161,6 +162,7 @@ class _Maker:
         values: dict[str, bytes] = {}
         sealed: list[str] = []
         batches: dict[str, int] = {}
+        entitlements = {}
         for instance in self._model.on.get(server, ()):
             found, secret = self._resolved.values(instance.name)
             values[instance.name] = canonical(found)
@@ -168,8 +170,10 @@ class _Maker:
                 sealed.append(instance.name)
             if (batch := self._resolved.batch(instance)) is not None:
                 batches[instance.name] = batch
+            if uses := used(self._model, instance):
+                entitlements[instance.name] = uses
         unreadable = {file.path: list(file.unreadable) for file in rendered if file.unreadable}
-        part = Part("", {}, batches, unreadable, sealed, read, "", {})
+        part = Part("", {}, batches, entitlements, unreadable, sealed, read, "", {})
         return part.with_blobs(bundle=bundle.encoded(), contents=contents, values=values)
 
     def completed(self, server: str, part: Part) -> Part:

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tandem_guard.license import Entitlement
+
 from tandem.applications import Application
 from tandem.configuration.canonical import Json, digest
 from tandem.installation import Instance
-from tandem.license.allocation import used
 from tandem.model import Model
 from tandem.options import Option, Value
 from tandem.render import Decrypt
@@ -30,19 +31,29 @@ class Resolved:
         self._decrypt = decrypt
         self._secrets = 0
 
-    def tree(self, batches: Mapping[str, int]) -> Json:
-        """Return the tree but for values; `batches` are how many like each instance may be interrupted at once."""
+    def tree(self, batches: Mapping[str, int], entitlements: Mapping[str, Mapping[str, Entitlement]]) -> Json:
+        """Return the tree but for values.
+
+        `batches` are how many like each instance may be interrupted at once, `entitlements` what each uses of the
+        license.
+        """
         installation, applications = self._model.installation, self._model.applications
         base = applications.base
         return {
             "applications": {each.name: self._application(each) for each in applications.everything()},
             "base": self._values(base.options, self._model.tree.base()) if base else {},
             "servers": {
-                name: {"site": server.site.name, "address": str(server.address), "origin": str(server.origin)}
+                name: {
+                    "site": server.site.name,
+                    "address": str(server.address),
+                    "origin": str(server.origin),
+                    **({"license": server.site.license} if server.site.license else {}),
+                }
                 for name, server in installation.servers.items()
             },
             "instances": {
-                name: self._instance(instance, batches.get(name)) for name, instance in installation.instances.items()
+                name: self._instance(instance, batches.get(name), entitlements.get(name, {}))
+                for name, instance in installation.instances.items()
             },
         }
 
@@ -76,7 +87,7 @@ class Resolved:
         default = self._plain(option, option.default) if option.default else None
         return {"default": default, "effect": option.effect, "secret": option.secret, "unit": option.unit}
 
-    def _instance(self, instance: Instance, batch: int | None) -> Json:
+    def _instance(self, instance: Instance, batch: int | None, uses: Mapping[str, Entitlement]) -> Json:
         return {
             "application": instance.application,
             "cluster": instance.cluster,
@@ -85,7 +96,7 @@ class Resolved:
             "origin": str(instance.origin),
             "batch": batch,
             "kind": self._model.applications[instance.application].declaration.license_kind,
-            "entitlements": used(self._model, instance),
+            "entitlements": dict(uses),
         }
 
     def _values(

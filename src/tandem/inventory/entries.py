@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
+from tandem_guard.form import NAME
 
 from tandem.errors import Origin
 from tandem.options.addresses import parse_network
@@ -45,6 +46,12 @@ def _interface(value: object) -> str:
     return value
 
 
+def _license(value: object) -> str:
+    if not isinstance(value, str) or not NAME.fullmatch(value):
+        raise ValueError("is not the name of a license: letters, digits, - and _, beginning with a letter")
+    return value
+
+
 AddressEntry = Annotated[IPv4Address, BeforeValidator(_address)]
 NetworkAddress = Annotated[IPv4Network, BeforeValidator(_network)]
 _SizeText = Annotated[str, Field(pattern="^[1-9][0-9]*(MiB|GiB|TiB)$")]
@@ -61,11 +68,15 @@ class NetworkEntry(Frozen):
 
 
 class SiteEntry(Frozen):
-    """One site: servers in one place; in an apply by site its runner reaches the others."""
+    """One site: servers in one place; in an apply by site its runner reaches the others.
+
+    It may have a license of its own, by the name that this has at the vendor.
+    """
 
     kind: Literal["primary", "secondary"]
     networks: dict[str, NetworkEntry]
     runner: str | None = None
+    license: Annotated[str, BeforeValidator(_license)] | None = None
 
 
 class ServerEntry(Frozen):

@@ -103,7 +103,7 @@ class _Reader:
         if MANAGEMENT not in networks:
             self.problems.add(node.origin, f"{name}: a site needs a network called {MANAGEMENT}")
             return None
-        return Site(name, entry.kind, networks, node.origin, entry.runner)
+        return Site(name, entry.kind, networks, node.origin, entry.runner, entry.license)
 
     def server(self, name: str, node: Node, sites: Mapping[str, Site], known: set[str]) -> Server | None:
         """Return a server, if it is one and in a site."""

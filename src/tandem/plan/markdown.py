@@ -30,7 +30,7 @@ def markdown(planned: Json, diff: Sequence[str] = ()) -> str:
         *(f"⚠ {text}." for text in words(planned.get("places", {}))),
     ]
     blocks += [block for block in (*_sections(plan), *_drift(planned)) if block]
-    blocks += ["\n".join(f"- {line}" for line in licensed(planned.get("license")))] if planned.get("license") else []
+    blocks += ["\n".join(f"- {line}" for line in licensed(planned["licenses"]))] if planned.get("licenses") else []
     if planned.get("id"):
         command = f"tandem apply --plan {planned['id'][:SHORT]}"
         blocks.append(f"Apply exactly this with {_code(command)}.")

@@ -30,12 +30,12 @@ def compared(old: int, new: int | None) -> str:
     return f"{f'configuration {new}' if new is not None else 'this source'}, compared with configuration {old}"
 
 
-def licensed(found: Json | None) -> Iterator[str]:
-    """Say how much of the license is used, and what is to be warned of; nothing where none is needed."""
-    if found:
-        if found["room"]:
-            yield f"license: {'; '.join(found['room'])}"
-        yield from (f"license: warning: {warning}" for warning in found["warnings"])
+def licensed(found: Iterable[Json]) -> Iterator[str]:
+    """Say how much of each license is used, and what is to be warned of."""
+    for each in found:
+        if each["room"]:
+            yield f"{each['license']}: {'; '.join(each['room'])}"
+        yield from (f"{each['license']}: warning: {warning}" for warning in each["warnings"])
 
 
 def how_to_apply(name: str) -> str:

@@ -31,10 +31,11 @@ class NetworkView(Named):
 
 @dataclass(frozen=True, slots=True)
 class SiteView(Named):
-    """A site: its kind and its networks by name."""
+    """A site: its kind, its networks by name, and the name of a license of its own, or None."""
 
     kind: str
     networks: Mapping[str, NetworkView]
+    license: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,8 @@ def server_views(installation: Installation) -> dict[str, ServerView]:
 
 
 def _site(site: Site) -> SiteView:
-    return SiteView(site.name, site.kind, {name: _network(net) for name, net in sorted(site.networks.items())})
+    networks = {name: _network(network) for name, network in sorted(site.networks.items())}
+    return SiteView(site.name, site.kind, networks, site.license)
 
 
 def _network(network: Network) -> NetworkView:

@@ -110,13 +110,6 @@ def test_the_page_has_every_contender_with_its_ratio_and_plots_that_are_xml(tmp_
     assert all(f"(benchmarks/{name})" in text for name in drawn)
 
 
-@pytest.mark.parametrize(("load", "warned"), [(9.9, False), (10.0, True)])
-def test_the_page_warns_of_figures_from_a_busy_machine(tmp_path, load: float, warned: bool):
-    runs = [measured("tandem", 2.0, load=[load, 1.0])]
-    text = page.page({"machine": {"cpus": "2 × some"}, "measurements": runs}, None, tmp_path)
-    assert ("The machine was busy" in text) is warned
-
-
 def test_the_page_is_written_with_the_half_that_is_there(tmp_path):
     assert page.page(None, None, tmp_path).startswith("# Benchmarks")
     assert "Targets" not in page.page(json.loads("null"), None, tmp_path)

@@ -72,18 +72,21 @@ def test_a_license_is_verified(licensed: Path) -> None:
 def test_head_room_is_shown_with_what_is_in_the_way(licensed: Path) -> None:
     lines = good(licensed, "license", "show", "vendor/licenses/sample.xml", *PINNED).splitlines()
     assert [line.split() for line in lines[2:]] == [
-        "limit used allowed left".split(),
+        "limit used allowed left reached".split(),
         "servers 4 4 0".split(),
         "billing engine servers 3 2 -1".split(),
         "warning: servers: 4 of 4 (100 % reached)".split(),
         "warning: billing engine servers: 3 of 2, 1 too many".split(),
     ]
     found = json.loads(good(licensed, "license", "show", "vendor/licenses/sample.xml", *PINNED, "--json"))
-    assert found["limits"][1] == {
+    assert found[0]["limits"][1] == {
         "name": "billing_engine",
         "allowed": 2,
         "used": 3,
         "by": ["Alpha", "Beta", "Lambda"],
+        "what": "billing engine servers",
+        "switch": False,
+        "reached": None,
     }
 
 

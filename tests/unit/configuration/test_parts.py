@@ -278,7 +278,17 @@ def test_a_part_reads_back_as_it_was_written(
     contents: list[bytes],
 ) -> None:
     blobs = {digest(data): data for data in contents}
-    part = Part("bundle", values, batches, unreadable, names, names[1:], "as read", blobs)
+    part = Part(
+        "bundle",
+        values,
+        batches,
+        {"billing-1": {"cluster": True, "engines": 3}},
+        unreadable,
+        names,
+        names[1:],
+        "as read",
+        blobs,
+    )
     again = decoded(part.head, lambda: part.body)
     assert dict(again.blobs) == blobs
     assert replace(again, blobs=blobs) == part

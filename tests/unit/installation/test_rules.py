@@ -28,6 +28,8 @@ CASES: list[tuple[str, str, list[str]]] = [
      ["secondary.runner: Lamda is not a server of this site; did you mean Lambda?"]),
     ("    kind: secondary", "    kind: secondary\n    runner: Alpha",
      ["secondary.runner: Alpha is not a server of this site"]),
+    ("    kind: secondary", "    kind: secondary\n    license: own.one",
+     ['secondary.license: "own.one" is not the name of a license: letters, digits, - and _, beginning with a letter']),
     # names that cannot be, or are there twice
     (WEB, "1web: {server: Alpha, address: 198.18.1.31}",
      [('"1web" cannot be the name of an instance: begin with a letter, then use letters, digits, - and _ '
@@ -212,3 +214,9 @@ def test_what_is_read(tmp_path: Path) -> None:
     assert [instance.name for instance in installation.instances_on("Alpha")] == ["billing-1", "web-1"]
     assert list(installation.servers) == sorted(installation.servers)
     assert str(billing.origin) == f"installation.yml:{line(INSTALLATION, 'billing-3:')}"
+
+
+def test_two_sites_cannot_have_the_same_license(tmp_path: Path) -> None:
+    own = [(f"    kind: {kind}", f"    kind: {kind}\n    license: own") for kind in ("primary", "secondary")]
+    [problem] = refused(tmp_path, {"installation.yml": edited(*own)})
+    assert problem.endswith("secondary.license: own is that of site primary; every site needs one of its own, or none")

@@ -12,7 +12,7 @@ from tandem_guard.license import Allocation
 from tandem import model
 from tandem.configuration.tree import Resolved
 from tandem.errors import InputRefused
-from tandem.license.allocation import allocation_of
+from tandem.license.allocation import all_used, allocation_of
 from tests.unit.sample import BILLING_1, ROLES, WHOLE, write
 from tests.unit.sample import load as sample
 
@@ -22,6 +22,8 @@ entitlements:
   days: cards.expiry.notify_days
   exempt: cards.expiry.exempt
   accounting: billing_engine.listen.accounting
+  tenants: environments
+  cluster: cluster
 """
 
 
@@ -37,7 +39,9 @@ def declare(roles: Path, entitlements: str) -> None:
 
 
 def allocated(found: model.Model, number: int) -> Allocation:
-    return allocation_of(found.installation.name, Resolved(found, None).tree({}), number, NOW)
+    return allocation_of(
+        found.installation.name, Resolved(found, None).tree({}, all_used(found)), number, NOW, found.installation.sites
+    )
 
 
 def test_where_and_as_what_instances_run(tmp_path: Path):
@@ -50,6 +54,12 @@ def test_where_and_as_what_instances_run(tmp_path: Path):
     assert {use.kind for use in found.instances.values()} == {"billing_engine", "server"}
 
 
+def test_what_the_sites_of_one_license_use(tmp_path: Path):
+    tree = Resolved(sample(tmp_path), None).tree({}, {})
+    found = allocation_of("sample", tree, 1, NOW, {"secondary"})
+    assert (list(found.servers), list(found.instances)) == (["Lambda"], ["billing-3"])
+
+
 def test_of_an_option_the_most_in_any_environment_is_used(tmp_path: Path, roles: Path):
     declare(roles, ENTITLEMENTS)
     files = {
@@ -58,8 +68,10 @@ def test_of_an_option_the_most_in_any_environment_is_used(tmp_path: Path, roles:
         "cards: {expiry: {exempt: [a]}}\nenvironments: {wholesale: {cards: {expiry: {exempt: [b, c]}}}}\n",
     }
     found = allocated(model.load(write(tmp_path / "inventory", files), roles), 1).instances
-    assert found["billing-1"].options == {"days": 10, "exempt": 3, "accounting": False}
-    assert found["billing-2"].options == {"days": 10, "exempt": 0, "accounting": True}
+    around = {"tenants": 2, "cluster": True}
+    assert found["billing-1"].options == {"days": 10, "exempt": 3, "accounting": False, **around}
+    assert found["billing-2"].options == {"days": 10, "exempt": 0, "accounting": True, **around}
+    assert found["billing-3"].options == {**found["billing-2"].options, "cluster": False}
     assert found["web-1"].options == {}
 
 

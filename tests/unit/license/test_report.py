@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from tandem.license.report import Report
+from tandem.license.report import Before, Report
 from tests.unit.license.test_verdict import ALLOCATION, DAY, LICENSE, NOW
 
 FRESH = replace(LICENSE, servers=100, kinds={"billing_engine": 100}, valid_from=NOW, valid_until=NOW + 8 * DAY)
@@ -45,6 +45,41 @@ def test_a_license_that_expires_soon(left: float, days: int | None):
     found = [each for each in warnings(expires=expires) if "expires" in each]
     assert len(found) == bool(days)
     assert all(f"within {days} day" in each for each in found)
+
+
+def reached(used: int, allowed: int, before: int, days: float) -> str | None:
+    many = {f"e{n}": replace(ALLOCATION.instances["billing-1"], name=f"e{n}", server=f"S{n}") for n in range(used)}
+    said = replace(FRESH, kinds={"billing_engine": allowed})
+    known = Before(NOW - days * DAY, ["primary"], {"billing_engine": before})
+    report = Report(said, replace(ALLOCATION, instances=many), NOW, known)
+    [found] = [limit for limit in report.facts()["limits"] if limit["name"] == "billing_engine"]
+    [shown] = [each for each in report.room() if each.startswith("billing engine")]
+    assert ("(all about" in shown) == bool(found["reached"])
+    return found["reached"]
+
+
+@pytest.mark.parametrize(
+    ("used", "allowed", "before", "days", "when"),
+    [
+        (6, 10, 4, 10, "2026-12-16"),  # two in ten days, so four more in twenty
+        (6, 10, 6, 10, None),  # it does not rise
+        (4, 10, 6, 10, None),  # it falls
+        (10, 10, 4, 10, None),  # it is reached
+        (12, 10, 4, 10, None),  # it is exceeded
+        (6, 0, 4, 10, None),  # nothing is allowed
+        (6, 10, 4, 0.5, None),  # too short a time to tell
+        (5, 99, 4, 365, None),  # in a hundred years
+        (5, 999_999_999, 4, 365, None),  # in no year that has a number
+    ],
+)
+def test_when_a_limit_will_be_reached(used: int, allowed: int, before: int, days: float, when: str | None):
+    assert reached(used, allowed, before, days) == when
+
+
+def test_what_other_sites_used_says_nothing():
+    known = Before(NOW - 10 * DAY, ["primary", "secondary"], {"server": 0})
+    report = Report(FRESH, ALLOCATION, NOW, known)
+    assert {limit["reached"] for limit in report.facts()["limits"]} == {None}
 
 
 def test_a_license_that_was_not_renewed_for_a_day():

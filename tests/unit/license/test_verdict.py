@@ -63,16 +63,16 @@ def test_a_license_that_does_not_fit(changed, reason):
     assert judged(license_=replace(LICENSE, **changed)) == [reason]
 
 
-def test_a_license_for_this_site_fits_and_counts_what_is_there():
-    elsewhere = replace(ENGINE, name="billing-3", server="Lambda")
+def test_a_license_for_this_site_fits_what_is_there_alone():
+    own = replace(LICENSE, site="primary")
+    assert judged(license_=own) == []
     both = replace(
         ALLOCATION,
         servers={**ALLOCATION.servers, "Lambda": "198.18.8.12"},
         sites={**ALLOCATION.sites, "Lambda": "secondary"},
-        instances={"billing-1": ENGINE, "billing-3": elsewhere},
     )
-    assert judged(license_=replace(LICENSE, site="primary"), allocation=both) == []
-    assert judged(allocation=both)[0] == "servers: 2 of 1, 1 too many (Alpha, Lambda)"
+    reason = "the license is for site primary; the allocation has servers of secondary"
+    assert judged(license_=own, allocation=both) == [reason]
 
 
 def test_an_allocation_of_another_installation():

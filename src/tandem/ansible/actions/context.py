@@ -130,7 +130,8 @@ def run(action: ActionBase, task_vars: Mapping[str, Any], do: Callable[[Context]
         message = f"{error}\n{count} error{'' if count == 1 else 's'}. No server was contacted."
         raise AnsibleActionFail(message, result={"tandem_exit_status": error.exit_status}) from None
     except TandemError as error:
-        raise AnsibleActionFail(str(error), result={"tandem_exit_status": error.exit_status}) from None
+        result = {"tandem_exit_status": error.exit_status, **error.facts}
+        raise AnsibleActionFail(str(error), result=result) from None
     finally:
         context.loop.close()
 

@@ -109,10 +109,10 @@ def _asking(terms: Terms | None) -> list[Json]:
 def _license(
     session: Session, planned: Json, terms: Terms | None, wanted: Configuration | StoredConfiguration | None
 ) -> None:
-    """Say in a plan how much of its license the installation uses; raise NotLicensed where that is not allowed."""
+    """Say in a plan how much of its licenses the installation uses; raise NotLicensed where that is not allowed."""
     if terms and wanted:
-        planned["license"] = licensing.check(session, terms, wanted, plan="run" not in planned)
-        planned["report"] += [f"  {line}" for line in licensed(planned["license"])]
+        planned["licenses"] = licensing.check(session, terms, wanted, plan="run" not in planned)
+        planned["report"] += [f"  {line}" for line in licensed(planned["licenses"])]
 
 
 def _ways(context: Context, configuration: Configuration | None) -> list[Connection]:

@@ -39,14 +39,22 @@ class Wave:
         self._session = session
         self._ahead = ahead
         self._run: int = context.args["run"]
-        documents = {} if context.check else session.ask("documents", number=int(context.args["number"]))
-        self._documents = {name: session.hold(base64.b64decode(text)) for name, text in documents.items() if text}
+        self._documents = {} if context.check else self._licensed_by()
         self._check = context.check
         self._reporter = Reporter(context.action, context.host)
         active = session.active()
         self._active = session.configuration(active) if active is not None else None
         self._wanted = self._configuration()
         self._bundles: dict[str, Json] = {}
+
+    def _licensed_by(self) -> dict[str, dict[str, str]]:
+        """Map servers to the digests of the license and the allocation that they need."""
+        answer = self._session.ask(**_documents(self._context))
+        held = {
+            name: {what: self._session.hold(base64.b64decode(told[what])) for what in told.keys() - {"name"}}
+            for name, told in answer["documents"].items()
+        }
+        return {server: held[name] for server, name in answer["of"].items()}
 
     @cached_property
     def _guard(self) -> Guard:
@@ -100,7 +108,7 @@ class Wave:
             "hold": step["hold"],
             "foreseen": step["instances"],
             "guarded": self._guarded(step),
-            "license": self._documents,
+            "license": self._documents.get(server, {}),
             "diff": self._context.diff,
             "blobs": encode({name: self._session.blob(name) for name in contents}),
         }
@@ -262,11 +270,17 @@ def _asked(context: Context, servers: list[str]) -> Iterator[Json]:
     number = context.args.get("number")
     if not context.check:
         yield {"do": "renew", "run": context.args["run"]}
-        yield {"do": "documents", "number": int(number)}
+        yield _documents(context)
     guarded = any(step["instances"] != [] for step in context.args["steps"])
     yield content(servers=servers, tree=guarded)
     if number is not None:
         yield content(int(number), servers=servers, tree=guarded, files=not context.check)
+
+
+def _documents(context: Context) -> Json:
+    """Return the request for what the servers of this wave are licensed by."""
+    servers = sorted({step["server"] for step in context.args["steps"]}.intersection(context.limited_to))
+    return {"do": "documents", "number": int(context.args["number"]), "servers": servers}
 
 
 def brief(result: Mapping[str, Any]) -> Json:
