@@ -84,20 +84,23 @@ OpenSSH 9.2 of Debian 12 prefers sntrup761, which is post-quantum and costs seve
 OpenSSH 9.9 on both ends mlkem768 is post-quantum and cheap. Tandem leaves the choice to ssh and never changes it: the
 figures with curve25519 are those of `-o KexAlgorithms=curve25519-sha256` in `ansible_ssh_common_args`.
 """
+EMPTY = 1.5  # seconds of an `ansible-playbook` whose only task does nothing, on the machine of the published figures
 PROFILE = """\
 ### Where Tandem's time goes
 
-From a profile of a no-op of 20 servers, which this program does not repeat. On the controller, in one process after
-the other: half is Ansible's own start, of which a quarter is reading the inventory, a fifth is compiling and
-planning, a quarter is the wave with its ssh clients' starts and the reports to Ansible. On each server: 55 ms of a
-processor, 14 of them Python's start and 28 its imports; comparing 58 files takes 5. An ssh connection costs both ends
-together 50 ms with curve25519 and 200 ms with sntrup761. Ansible's start and the waiting for it are why few servers
-cost nearly as much as twenty.
+From profiles of a no-op, which this program does not repeat. Whatever the number of servers, seconds of wall time:
+{empty} are those of an `ansible-playbook` whose only task does nothing (0.6 of them imports, 0.5 inventory and
+plugins), 0.5 compiling, planning and the store, 0.5 the processes of five more tasks, 0.3 the store again, and 0.5
+the command line, which starts Ansible and hears it. What rises with their number: on the controller the ssh clients'
+starts and the reports to Ansible, on each server 55 ms of a processor, 14 of them Python's start and 28 its imports;
+comparing 58 files takes 5. An ssh connection costs both ends together 50 ms with curve25519 and 200 ms with
+sntrup761.
 
 Over a long line round trips count: a connection costs 8, and a no-op needs two that follow each other (to the
 configuration server, then to all servers), and about 10 more for the store's answers. A server is told nothing before
 the source has been compiled without a mistake, so connecting cannot begin while compiling.
 """
+MISSED = "What is left of the time that targets give, when those have taken theirs that nobody gets past:\n\n"
 GUARD = """\
 ## The guard
 
@@ -145,7 +148,9 @@ def delivery(results: Results, plots: Path) -> Iterable[str]:
     yield KEYS
     for keys in sorted({each["key_exchange"] for each in results.all} - {"default"}):
         yield f"{MEASURED} servers with {keys}:\n\n" + seconds(results, MEASURED, keys=keys)
-    yield PROFILE
+    yield PROFILE.format(empty=EMPTY)
+    if floors := list(_floors(results)):
+        yield MISSED + "".join(f"- {floor}\n" for floor in floors)
     yield _load(results)
 
 
@@ -236,6 +241,23 @@ def _ordinary(results: Results) -> list[Json]:
 def _bars(results: Results, scenario: str) -> dict[str, float]:
     found = {name: results.seconds(contender, scenario, MEASURED) for contender, name in NAMES.items()}
     return {name: value for name, value in found.items() if value}
+
+
+def _floors(results: Results) -> Iterable[str]:
+    """Yield what `ssh true` and an empty playbook take of the time that the targets of a no-op give."""
+    peer = results.seconds("pyinfra", "noop", MEASURED)
+    for keys in ("default", "curve25519-sha256"):
+        floor = results.seconds("ssh_new", "noop", MEASURED, keys=keys)
+        if peer and floor:
+            yield (
+                f"{MEASURED} servers, {keys} key exchange: a seventh of pyinfra's time is {peer / 7:.1f} s,\n"
+                f"  four times `ssh true` {4 * floor:.1f}; `ssh true` takes {floor:.1f}, and an empty playbook {EMPTY}."
+            )
+    if far := results.seconds("pyinfra", "noop", 2, LONG_LINE):
+        yield (
+            f"Long line: a twelfth of pyinfra's time is {far / 12:.1f} s; two connections one after the other take\n"
+            f"  {16 * LONG_LINE:.1f}, and an empty playbook {EMPTY}."
+        )
 
 
 def _load(results: Results) -> str:
