@@ -95,7 +95,7 @@ class Licenses:
         for name in self.names():
             for number in {*self.numbers(name)} - kept:
                 remove(self.allocation(name, number))
-            if name not in wanted:
+            if name not in wanted and not self.numbers(name):
                 shutil.rmtree(f"{self._directory}/{name}")
                 shutil.rmtree(self.documents(name).directory, ignore_errors=True)
 
