@@ -69,7 +69,8 @@ the same for all: it writes down what was restarted, and runs what drop-ins want
 - **pyinfra**: `files.template` and restarts on change; neither validation, journal nor fsync. It brings its own ssh
   (paramiko), which exchanges keys by curve25519 whatever the servers prefer.
 - **role, as written**: a role that loops over `template` and notifies handlers, with Ansible's defaults and facts.
-- **role, tuned**: the same with 20 forks, the free strategy, pipelining, persistent connections, and no facts.
+- **role, tuned**: the same with 20 forks, the free strategy, pipelining, persistent connections, and no facts. Both
+  roles take minutes and so have one run, after all others and not in turns with them.
 - The floor: **ssh true** from one process for all servers, on new and on warm connections; **rsync** of files that
   were rendered before, without restarts.
 
