@@ -40,8 +40,8 @@ def _license_now(licenses: Licenses, name: str, settings: Json, attempts: Attemp
         license_ = documents.read_license(str(settings["authority"]).encode())
     except Refused as refused:
         return {"problems": [*problems, f"license {name} on the configuration server {refused}"]}
-    found = licenses.told(name, None)
-    return {"license": found["license"], "problems": problems, "before": _before(licenses, name, license_)}
+    found = licenses.told(name, None)["license"]
+    return {"license": found, "problems": problems, "before": _before(licenses, name, license_)}
 
 
 def _before(licenses: Licenses, name: str, license_: License) -> Json | None:
@@ -49,18 +49,28 @@ def _before(licenses: Licenses, name: str, license_: License) -> Json | None:
 
     {at: its moment, sites, used: how much, by limit}. It only tells how fast things grow: damaged ones are passed over.
     """
-    found: list[Allocation] = []
-    for number in licenses.numbers(name):
-        with contextlib.suppress(Refused, OSError):
-            data = read_bytes(licenses.allocation(name, number)) or b""
-            found.append(allocation_of(read(data, ALLOCATION_ROOT, certified=False)))
-    if not found:
+    paths = sorted((licenses.allocation(name, number) for number in licenses.numbers(name)), key=_written)
+    newest = next(filter(None, map(_said, reversed(paths))), None)
+    if newest is None:
         return None
-    found.sort(key=lambda allocation: allocation.made)
-    sites = {*found[-1].sites.values()}
-    first = next(allocation for allocation in found if {*allocation.sites.values()} == sites)
+    sites = {*newest.sites.values()}
+    alike = (found for found in map(_said, paths) if found and {*found.sites.values()} == sites)
+    first = next(alike, newest)  # few are read: each names all servers
     used = {limit.name: limit.used for limit in limits(license_, first)}
     return {"at": first.made.strftime(MOMENT), "sites": sorted(sites), "used": used}
+
+
+def _written(path: str) -> float:
+    with contextlib.suppress(OSError):
+        return os.path.getmtime(path)
+    return 0.0
+
+
+def _said(path: str) -> Allocation | None:
+    """Return what an allocation says that is our own; None where it is damaged or gone."""
+    with contextlib.suppress(Refused, OSError):
+        return allocation_of(read(read_bytes(path) or b"", ALLOCATION_ROOT, certified=False))
+    return None
 
 
 def allocate(  # noqa: PLR0913
