@@ -3,22 +3,25 @@
 import json
 import os
 import sys
-from typing import Protocol
 
-from .disk import Json
+from .disk import TYPE_CHECKING, Json
 
+if TYPE_CHECKING:
+    from typing import Protocol
 
-class Listener(Protocol):
-    """Whoever is told of progress and asked for contents."""
+    class Listener(Protocol):
+        """Whoever is told of progress and asked for contents."""
 
-    def send(self, event: str, **fields: object) -> None:
-        """Hear one message."""
+        def send(self, event: str, **fields: object) -> None:
+            """Hear one message."""
 
-    def receive(self) -> Json | None:
-        """Return the next message; None when there is nobody."""
+        def receive(self) -> Json | None:
+            """Return the next message; None when there is nobody."""
 
-    def refuse_taken_over(self) -> None:
-        """Raise Failure where another run has taken over; who undoes does not ask."""
+        def refuse_taken_over(self) -> None:
+            """Raise Failure where another run has taken over; who undoes does not ask."""
+else:
+    Listener = object
 
 
 class Channel:

@@ -4,30 +4,56 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
 
-Json = dict[str, Any]
+TYPE_CHECKING = False  # typing itself takes a tenth of the time to load this program
+if TYPE_CHECKING:
+    from typing import Any
+
+    Json = dict[str, Any]
+else:
+    Json = dict
 WRITING = ".tandem-writing"  # ends the name of what is not whole yet
+AT_ONCE = 256  # files that are open before they are made durable
 
 
 def write_durably(path: str, data: bytes, mode: int = 0o600) -> None:
     """Replace `path` by `data` atomically and durably; the mode is set before the file is visible."""
-    temporary = path + WRITING
+    write_all_durably({path: data}, mode)
+
+
+def write_all_durably(contents: Mapping[str, bytes], mode: int = 0o600) -> None:
+    """Do that for many files, each by itself atomically, and all together durably."""
+    path = ""
     try:
-        write_new(temporary, data, mode)
-        os.rename(temporary, path)
+        with Together() as files:
+            for path, data in contents.items():
+                files.write(path + WRITING, data, mode)
+            files.sync()
+        for path in contents:
+            os.rename(path + WRITING, path)
     except OSError as error:
-        remove(temporary)  # a half-written file must not keep a full disk full
+        for each in contents:
+            remove(each + WRITING)  # a half-written file must not keep a full disk full
         error.filename = path
         raise
-    sync_directory(os.path.dirname(path))
+    for directory in sorted({os.path.dirname(path) for path in contents}):
+        sync_directory(directory)
 
 
-def write_new(path: str, data: bytes, mode: int, owner: tuple[int, int] | None = None) -> None:
-    """Write a file that nobody looks at yet, with mode and owner, and fsync it."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    try:
+class Together(contextlib.ExitStack):
+    """Write files that nobody looks at yet. `sync` makes them durable, many of them in little more time than one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._written: list[int] = []
+
+    def write(self, path: str, data: bytes, mode: int, owner: tuple[int, int] | None = None) -> None:
+        """Write a file with mode and owner."""
+        if len(self._written) == AT_ONCE:
+            self.sync()
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        self.callback(os.close, descriptor)
         view = memoryview(data)
         while view:
             view = view[os.write(descriptor, view) :]
@@ -35,9 +61,15 @@ def write_new(path: str, data: bytes, mode: int, owner: tuple[int, int] | None =
         if owner and owner != (status.st_uid, status.st_gid):
             os.fchown(descriptor, *owner)
         os.fchmod(descriptor, mode)  # after chown, which clears set-id bits
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)  # the disk may begin
+        self._written.append(descriptor)
+
+    def sync(self) -> None:
+        """Fsync everything that was written."""
+        for descriptor in self._written:
+            os.fsync(descriptor)
+        self._written.clear()
+        self.close()
 
 
 def sync_directory(path: str) -> None:

@@ -12,9 +12,8 @@ import contextlib
 import os
 from contextlib import AbstractContextManager
 from functools import cached_property
-from typing import TYPE_CHECKING
 
-from .disk import Json, gate, read_bytes, read_json, remove, sync_directory, write_durably
+from .disk import TYPE_CHECKING, Json, gate, read_bytes, read_json, remove, sync_directory, write_durably
 from .failure import Failure
 from .state import DIRECTORY, State
 

@@ -12,7 +12,7 @@ import pwd
 import stat
 from collections.abc import Iterable, Mapping
 
-from .disk import Json, remove, sync_directory, write_new
+from .disk import Json, Together, remove, sync_directory
 from .failure import Failure
 
 try:
@@ -132,16 +132,21 @@ class Files:
                 continue
             except OSError as error:
                 raise Failure(directory, f"cannot be made: {error.strerror}") from None
-        for operation in operations:
-            if entry := operation["entry"]:
-                touched.add(os.path.dirname(entry["path"]))
-                try:
-                    self._stage_one(operation, entry, contents)
-                except OSError as error:
-                    raise Failure(entry["path"], f"cannot be written: {error.strerror}") from None
+        with Together() as files:
+            for operation in operations:
+                if entry := operation["entry"]:
+                    touched.add(os.path.dirname(entry["path"]))
+                    try:
+                        self._stage_one(operation, entry, contents, files)
+                    except OSError as error:
+                        raise Failure(entry["path"], f"cannot be written: {error.strerror}") from None
+            try:
+                files.sync()
+            except OSError as error:
+                raise Failure("the new files", f"cannot be written: {error.strerror}") from None
         self._sync(touched)
 
-    def _stage_one(self, operation: Json, entry: Json, contents: Mapping[str, bytes]) -> None:
+    def _stage_one(self, operation: Json, entry: Json, contents: Mapping[str, bytes], files: Together) -> None:
         new = self.root + operation["new"]
         if entry["kind"] == "link":
             remove(new)
@@ -154,7 +159,7 @@ class Files:
             data = contents[entry["digest"]]
         if digest(data) != entry["digest"]:
             raise Failure(entry["path"], "arrived damaged: its digest is not the one of the configuration; apply again")
-        write_new(new, data, int(entry["mode"], 8), self._owner(entry))
+        files.write(new, data, int(entry["mode"], 8), self._owner(entry))
 
     def place(self, operations: list[Json]) -> None:
         """Put every staged file in its place and remove what is wanted no more, keeping what they replace."""

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable
 from itertools import chain
 from types import ModuleType
-from typing import Any
 
 from .channel import Channel
 from .disk import Json
@@ -33,10 +32,10 @@ def serve(channel: Channel, asked: Iterable[Json]) -> Json:
     return {}
 
 
-def _answer(store: Store, lease: Lease, message: Json) -> Any:
+def _answer(store: Store, lease: Lease, message: Json) -> object:
     do = message.pop("do")
     history, fleet = History(store), Fleet(store.directory)
-    free: dict[str, Callable[..., Any]] = {
+    free: dict[str, Callable[..., object]] = {
         "state": store.state,
         "content": store.content,
         "blobs": store.encoded,
@@ -57,7 +56,7 @@ def _answer(store: Store, lease: Lease, message: Json) -> Any:
         "documents": lambda number, servers: Licenses(store).told_to(number, servers),
         "licenses": lambda **fields: _allocating().licenses_now(store, **fields),
     }
-    changing: dict[str, Callable[..., Any]] = {
+    changing: dict[str, Callable[..., object]] = {
         "end": lambda **fields: store.end(run, **fields),
         "place": store.place,
         "allocate": lambda **fields: _allocating().allocate(store, **fields),

@@ -14,7 +14,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 
-from .disk import Json, canonical, gate, read_bytes, read_json, sync_directory, write_durably
+from .disk import Json, canonical, gate, read_bytes, read_json, sync_directory, write_all_durably, write_durably
 from .failure import Failure
 from .files import digest
 from .fleet import Fleet
@@ -136,19 +136,18 @@ class Store:
     def put(self, blobs: dict[str, str]) -> None:
         """Write blobs durably; until this session has ended, none is removed."""
         self._store_undisturbed()
-        touched = set()
+        contents = {self.blob_path(name): base64.b64decode(text) for name, text in blobs.items()}
+        for path, data in contents.items():
+            if digest(data) != os.path.basename(path):
+                raise Failure("store", f"blob {os.path.basename(path)} arrived damaged; try again")
         with self.alone():
-            for name, text in blobs.items():
-                data = base64.b64decode(text)
-                if digest(data) != name:
-                    raise Failure("store", f"blob {name} arrived damaged; try again")
-                directory = os.path.dirname(self.blob_path(name))
-                if not os.path.isdir(directory):
-                    os.mkdir(directory, 0o700)
-                    touched.add(os.path.dirname(directory))
-                write_durably(self.blob_path(name), data)
-            for directory in touched:
-                sync_directory(directory)
+            directories = {os.path.dirname(path) for path in contents}
+            new = {directory for directory in directories if not os.path.isdir(directory)}
+            for directory in new:
+                os.mkdir(directory, 0o700)
+            write_all_durably(contents)
+            if new:
+                sync_directory(self.directory + "/blobs")
 
     def add(self, configuration: Json) -> int:
         """Keep a configuration under the next number; one equal to the active or the newest keeps that one's number."""
