@@ -104,27 +104,59 @@ def outline(directory: Path, roles: Path) -> Model:
     """Return the model of an inventory directory before anything has been said of what is wrong with it."""
     problems = Problems()
     source = read(directory, problems)
-    said = cache.content(folder / name for folder in sorted(roles.glob("*")) for name in FOLDERS).hex()
+    said = _said(roles)
     applications, inventory = _declared(source, roles, said, problems)
     nodes = _nodes(inventory, applications)
     check_places(source.options, nodes, problems)
     return Model(source, inventory, applications, nodes, said, problems)
 
 
+def read_alone(path: Path, roles: Path) -> Installation:
+    """Return the installation that a file describes, for whoever needs the servers and not the options.
+
+    Raise InputRefused with everything wrong in it. Mistakes in option files are no reason to refuse: they are reported
+    by what compiles them.
+    """
+    problems, elsewhere = Problems(), Problems()
+    source = read(path.parent, elsewhere)
+    problems.extend(problem for problem in elsewhere.found if problem.origin.path == path.name)
+    if (kept := _kept(_key(source, roles, _said(roles)))) is not None:
+        _, inventory = kept
+    else:
+        inventory = read_installation(source.installation, declarations.load(roles, problems), problems)
+    problems.raise_if_any()
+    return inventory.installation
+
+
+def _said(roles: Path) -> str:
+    """Return a digest of all that the roles say."""
+    return cache.content(folder / name for folder in sorted(roles.glob("*")) for name in FOLDERS).hex()
+
+
+def _key(source: Source, roles: Path, said: str) -> str:
+    return cache.key("declared", str(roles.absolute()), said, source.files.get(INSTALLATION, b""))
+
+
+def _kept(key: str) -> tuple[Applications, Inventory] | None:
+    """Return applications and installation from the cache, where these bytes have been read and found good before."""
+    if (data := cache.default().get(key)) is None:
+        return None
+    found: tuple[Applications, Inventory] = pickle.loads(data)  # noqa: S301  our own, intact, and nobody else's
+    return found
+
+
 def _declared(source: Source, roles: Path, said: str, problems: Problems) -> tuple[Applications, Inventory]:
-    """Return applications and installation, from the cache where these bytes have been read and found good before."""
-    kept, written = cache.default(), source.files.get(INSTALLATION)
-    key = cache.key("declared", str(roles.absolute()), said, written or b"")
-    if written and (data := kept.get(key)) is not None:
-        found: tuple[Applications, Inventory] = pickle.loads(data)  # noqa: S301  our own, intact, and nobody else's
-        return found
+    """Return applications and installation, from the cache if they are there."""
+    key = _key(source, roles, said)
+    if (kept := _kept(key)) is not None:
+        return kept
     before = len(problems)
     applications = declarations.load(roles, problems)
     inventory = read_installation(source.installation, applications, problems)
     sure = inventory.complete and not inventory.doubtful
     rules.check(inventory.installation, applications, problems, complete=sure)
-    if written and len(problems) == before:
-        kept.put(key, pickle.dumps((applications, inventory)))
+    if INSTALLATION in source.files and len(problems) == before:
+        cache.default().put(key, pickle.dumps((applications, inventory)))
     return applications, inventory
 
 

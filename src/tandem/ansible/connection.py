@@ -134,9 +134,15 @@ class Connections:
         self._play_context = play_context
         self._loader = loader
         self._made: dict[str, Connection] = {}  # by what told how: setting up Ansible's plugins takes longest
+        self._to: dict[str, Connection] = {}  # by server
 
     def to(self, server: str) -> Connection:
         """Return the way to one server; raise Failed where its variables do not describe one that Tandem can go."""
+        if server not in self._to:
+            self._to[server] = self._found(server)
+        return self._to[server]
+
+    def _found(self, server: str) -> Connection:
         variables = self._hostvars.raw_get(server)
         if not isinstance(variables, Mapping):
             raise Failed(f"{server}: is not a host of Ansible's inventory")

@@ -10,7 +10,7 @@ from ansible.inventory.data import InventoryData
 
 from tandem.errors import TandemError
 from tandem.installation import Installation
-from tandem.inventory import read_alone
+from tandem.model import read_alone
 from tandem.project import project_directory, roles_directory
 
 DIRECTORY = "tandem_installation"
