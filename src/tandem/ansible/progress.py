@@ -12,6 +12,10 @@ from pathlib import Path
 
 VARIABLE = "TANDEM_PROGRESS"
 """Names, in the environment, the file that the command line reads while the playbook runs."""
+CALLBACK = "tandem.platform.command_line"
+"""The callback plugin that tells the command line how tasks have ended."""
+ENDED = "task"
+"""The event of which it tells."""
 
 SET_PARENT_DEATH_SIGNAL = 1  # prctl's number
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -16,19 +16,17 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from tandem.ansible.progress import VARIABLE
+from tandem.ansible.progress import CALLBACK, ENDED, VARIABLE
 from tandem.project import project_directory
 
 Json = dict[str, Any]
 TAIL = 0.1  # seconds between two looks at the progress file
-PAUSE = 0.2  # seconds between two looks whether to go on
 
 
 @dataclass
 class Run:
     """What came of a playbook: `results` holds each task's result by the action that made it, in order."""
 
-    status: str = ""
     results: dict[str, list[Json]] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     exit_status: int = 1
@@ -52,44 +50,48 @@ class Playbook:
     limit: str | None = None
     vault_password_file: Path | None = None
 
-    def switches(self) -> str:
-        """Return the switches as a command line."""
-        words = [*(["--check"] if self.check else []), *(["--diff"] if self.diff else [])]
+    def words(self, variables: Path) -> list[str]:
+        """Return the words of a command line; `variables` is the file that the playbook's variables are in."""
+        words = ["--inventory", str(self.inventory.resolve() / "installation.yml"), "--extra-vars", f"@{variables}"]
+        words += [*(["--check"] if self.check else []), *(["--diff"] if self.diff else [])]
         if self.limit:
             words += ["--limit", self.limit]
         if self.vault_password_file:
             words += ["--vault-password-file", str(self.vault_password_file.resolve())]
-        return shlex.join(words)
+        return [*words, str(project_directory() / "playbooks" / f"{self.verb}.yml")]
 
 
 def run_playbook(playbook: Playbook, hear: Callable[[Json], None]) -> Run:
     """Run a playbook to its end; `hear` gets the progress events {event, server, step} while it works.
 
-    The runner's directory is private and temporary, and neither it nor the environment holds a secret.
+    What is told of it is in a directory that is private and temporary; the environment holds no secret.
     """
-    import ansible_runner  # noqa: PLC0415  slow to load
-
     run = Run()
-    with tempfile.TemporaryDirectory(prefix="tandem-") as directory, _interruptible(run) as interrupted:
-        progress = Path(directory) / "progress"
-        with _following(progress, hear):
-            done = ansible_runner.run(
-                private_data_dir=directory,
-                project_dir=str(project_directory()),
-                playbook=str(project_directory() / "playbooks" / f"{playbook.verb}.yml"),
-                inventory=str(playbook.inventory.resolve() / "installation.yml"),
-                extravars=playbook.variables,
-                cmdline=playbook.switches(),
-                envvars={VARIABLE: str(progress), **_environment()},
-                quiet=True,
-                event_handler=lambda event: _note(run, event),
-                cancel_callback=interrupted,
-                settings={"pexpect_timeout": PAUSE},
-                timeout=None,
+
+    def note(event: Json) -> None:
+        if event["event"] == ENDED:
+            _note(run, event)
+        else:
+            hear(event)
+
+    with tempfile.TemporaryDirectory(prefix="tandem-") as name:
+        directory = Path(name)
+        (directory / "variables.json").write_text(json.dumps(playbook.variables))
+        output, progress = directory / "output", directory / "progress"
+        with output.open("wb") as said, _following(progress, note), _interruptible(run) as started:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "tandem.ansible.engine", *playbook.words(directory / "variables.json")],
+                cwd=project_directory(),
+                env={**os.environ, **_environment(), VARIABLE: str(progress)},
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is for the command, which passes it on
             )
-        if done.rc and not run.failures:
-            run.failures.append(_last_words(done))
-    run.status = str(done.status)
+            started(process)
+            status = process.wait()
+        if status and not run.failures:
+            run.failures.append(_last_words(output, status))
     if run.interrupted:
         run.exit_status = 130
     elif not run.failures:
@@ -98,60 +100,52 @@ def run_playbook(playbook: Playbook, hear: Callable[[Json], None]) -> Run:
 
 
 def _environment() -> dict[str, str]:
-    beside = str(Path(sys.executable).parent)  # ansible-playbook of the same environment
-    path = os.environ.get("PATH", "/usr/bin:/bin")
-    kept = {
-        "PATH": path if beside in path.split(":") else f"{beside}:{path}",
+    return {
         "ANSIBLE_CONFIG": str(project_directory() / "ansible.cfg"),
+        "ANSIBLE_STDOUT_CALLBACK": CALLBACK,
+        "ANSIBLE_NOCOLOR": "1",
+        "LC_ALL": os.environ.get("LC_ALL") or "C.UTF-8",
     }
-    # ansible-runner would switch it off; here it is Ansible's default unless the operator says otherwise
-    kept["ANSIBLE_HOST_KEY_CHECKING"] = os.environ.get("ANSIBLE_HOST_KEY_CHECKING", "True")
-    return {**kept, "LC_ALL": os.environ.get("LC_ALL") or "C.UTF-8"}
 
 
-def _note(run: Run, event: Json) -> bool:
-    """Keep what a task's result says; return False: the runner need not write the event to its directory."""
-    data = event.get("event_data", {})
-    kind = event["event"]
-    result = data.get("res")
-    if not isinstance(result, dict):
-        return False
-    if (
-        kind in ("runner_on_ok", "runner_item_on_ok", "runner_on_failed", "runner_item_on_failed")
-        and "results" not in result
-    ):
-        run.results.setdefault(data.get("task_action", ""), []).append({**result, "host": data.get("host")})
-    if kind == "runner_item_on_failed" and "failures" not in result:  # of a wave as a whole, and not of a server
-        run.failures.append(str(result.get("msg", "failed")))
-    if (
-        kind in ("runner_on_failed", "runner_on_unreachable")
-        and "results" not in result
-        and not data.get("ignore_errors")
-    ):
-        message = str(result.get("msg", "failed"))
-        is_server = data.get("task_action") == "tandem.platform.wave"
-        run.failures.append(f"{data['host']}: {message}" if is_server else message)
+def _note(run: Run, event: Json) -> None:
+    """Keep what a task's result says, as the callback plugin `command_line` has told it."""
+    result, action, failed = event["result"], event["action"], event["verdict"] != "ok"
+    if "results" in result:
+        return  # of a loop, whose items have been told
+    if event["verdict"] != "unreachable":
+        run.results.setdefault(action, []).append({**result, "host": event["host"]})
+    message = str(result.get("msg", "failed"))
+    if failed and event["item"] and "failures" not in result:  # of a wave as a whole, and not of a server
+        run.failures.append(message)
+    if failed and not event["item"] and not event["ignored"]:
+        run.failures.append(f"{event['host']}: {message}" if action == "tandem.platform.wave" else message)
         run.exit_status = max(run.exit_status, int(result.get("tandem_exit_status", 1)))
-    return False
 
 
-def _last_words(done: Any) -> str:
-    output = Path(done.config.artifact_dir) / "stdout"  # missing where Ansible did not even start
-    text = output.read_text(errors="replace") if output.exists() else ""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return "\n".join(lines[-5:]) or f"ansible-playbook ended with {done.rc}"
+def _last_words(output: Path, status: int) -> str:
+    lines = [line.strip() for line in output.read_text(errors="replace").splitlines() if line.strip()]
+    return "\n".join(lines[-5:]) or f"ansible-playbook ended with {status}"
 
 
 @contextmanager
-def _interruptible(run: Run) -> Iterator[Callable[[], bool]]:
-    """Let Ctrl-C end the playbook, and then the command with the status of an interruption."""
+def _interruptible(run: Run) -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
+    """Let Ctrl-C end the playbook that has been started, and then the command with the status of an interruption."""
+    running: list[subprocess.Popen[bytes]] = []
+
+    def started(process: subprocess.Popen[bytes]) -> None:
+        running.append(process)
+        if run.interrupted:
+            process.send_signal(signal.SIGINT)
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         run.interrupted = True
+        for process in running:
+            process.send_signal(signal.SIGINT)
 
     before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: run.interrupted
+        yield started
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

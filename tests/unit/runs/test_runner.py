@@ -1,0 +1,116 @@
+"""The command line runs a playbook, hears by `tandem.platform.command_line` how its tasks end, and can end it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import ansible
+import pytest
+from ansible.utils.collection_loader import _collection_finder as finder
+
+from tandem.ansible.runner import Playbook, Run, run_playbook
+from tests.tree.walk import ROOT
+
+CONFIG = f"""\
+[defaults]
+collections_path = {ROOT / "collections"}
+[inventory]
+any_unparsed_is_failed = true
+enable_plugins = yaml
+"""
+HOSTS = "{all: {vars: {ansible_connection: local, ansible_python_interpreter: %s}, hosts: {one: {}, two: {}}}}"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a project without playbooks; its inventory has two hosts, which are this machine."""
+    (tmp_path / "playbooks").mkdir()
+    (tmp_path / "ansible.cfg").write_text(CONFIG)
+    (tmp_path / "installation.yml").write_text(HOSTS % sys.executable)
+    monkeypatch.setenv("TANDEM_PROJECT", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+def run(project: Path, tasks: str, **variables: object) -> tuple[Run, list[dict[str, object]]]:
+    """Run some tasks, and return what came of them, and what was told meanwhile."""
+    (project / "playbooks/some.yml").write_text(f"- {{hosts: all, gather_facts: false, tasks: [{tasks}]}}\n")
+    told: list[dict[str, object]] = []
+    return run_playbook(Playbook("some", project, variables), told.append), told
+
+
+def test_results_come_by_action_and_host(project: Path) -> None:
+    done, told = run(project, "{ansible.builtin.debug: {msg: '{{ word }}'}}", word="héllo")
+    assert (done.exit_status, done.failures, told) == (0, [], [])
+    found = {(each["host"], each["msg"]) for each in done.results["ansible.builtin.debug"]}
+    assert found == {("one", "héllo"), ("two", "héllo")}
+
+
+def test_of_a_loop_every_item_is_a_result(project: Path) -> None:
+    done, _ = run(project, "{ansible.builtin.debug: {msg: '{{ item }}'}, loop: [1, 2], run_once: true}")
+    assert [each["msg"] for each in done.results["ansible.builtin.debug"]] == [1, 2]
+
+
+def test_failures_are_told_unless_they_are_ignored(project: Path) -> None:
+    passed_over = "{ansible.builtin.fail: {msg: does not matter}, ignore_errors: true}"
+    done, _ = run(project, f"{passed_over}, {{ansible.builtin.fail: {{msg: matters}}, run_once: true}}")
+    assert (done.exit_status, done.failures) == (1, ["matters"])
+
+
+def test_what_is_censored_stays_so(project: Path) -> None:
+    done, _ = run(project, "{ansible.builtin.command: 'echo {{ word }}', no_log: true}", word="xyzzy")
+    assert len(done.results["ansible.builtin.command"]) == 2
+    assert "xyzzy" not in str(done)
+
+
+def test_where_ansible_does_not_begin_its_last_words_are_told(project: Path) -> None:
+    done, _ = run(project, "{ansible.builtin.no_such_module: {}}")
+    assert done.exit_status == 1
+    assert "no_such_module" in done.failures[0]
+
+
+def test_an_interruption_ends_the_task_too(project: Path) -> None:
+    started, finished = project / "started", project / "finished"
+
+    def interrupt() -> None:
+        end = time.monotonic() + 60
+        while not started.exists() and time.monotonic() < end:
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    done, _ = run(
+        project, f"{{ansible.builtin.shell: 'echo $$ > {started}; sleep 20; touch {finished}', run_once: true}}"
+    )
+    thread.join()
+    assert (done.exit_status, done.interrupted) == (130, True)
+    assert not finished.exists()
+    pid = int(started.read_text())
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{pid}").exists():
+        assert time.monotonic() < deadline, "what the task had started is still at work"
+        time.sleep(0.05)
+
+
+def test_what_ansible_reads_of_its_collection_is_remembered_as_it_is(project: Path) -> None:
+    done, _ = run(project, "{ansible.builtin.debug: {}}")
+    assert done.exit_status == 0
+    path = Path(ansible.__file__).parent / "config/ansible_builtin_runtime.yml"
+    wanted = finder._meta_yml_to_dict(path.read_bytes(), None)
+    kept = [file.read_bytes()[32:] for file in (project / "cache/tandem/compiled").iterdir()]
+    assert wanted in [json.loads(data) for data in kept if data.startswith(b"{")]
+
+
+def test_it_calls_itself_by_ansibles_name(project: Path) -> None:
+    command = [sys.executable, "-m", "tandem.ansible.engine", "--version"]
+    shown = subprocess.run(command, cwd=project, capture_output=True, text=True, check=True).stdout
+    assert shown.startswith("ansible-playbook [core ")
