@@ -1,4 +1,4 @@
-"""Deliver configurations side by side: `python -m bench.delivery [--quick] [--json FILE]`; root, on Linux.
+"""Deliver configurations side by side: `python -m bench.delivery [--quick | --roles] [--json FILE]`; root, on Linux.
 
 Everything runs in namespaces of its own (network, processes, mounts) that end with this program, however it ends: the
 machine's own /etc, systemd and network are not touched.
@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from bench import job
 from bench.contenders import PYINFRA, RUNS, Stage
@@ -89,12 +90,16 @@ OTHER_KEYS = (Turn(("tandem",), CURVE25519), Turn(("ssh_new",), CURVE25519))
 BLOCKS = [
     Block((*TANDEM, PEER, FLOOR), 5, 5),
     Block((*TANDEM, PEER, FLOOR, *OTHER_KEYS), 20, 5),
-    Block((COMMAND, Turn(("ssh_new", "ssh_warm"))), 50, 5),
-    Block((COMMAND, PEER), 2, 3, round_trip=0.1),
+    Block((COMMAND, Turn(("ssh_new", "ssh_warm"))), 50, 3),
+    Block((COMMAND, PEER), 2, 2, round_trip=0.1),
     Block((Turn(("tandem_playbook", "python")),), SCALE, 1, ("noop",), per_machine=10),
-    Block((Turn(("hand",)), Turn(("tuned",))), 5, 1),
+    Block((Turn(("hand",)),), 5, 1, ("noop",)),
     Block((Turn(("tuned",)),), 20, 1, ("noop",)),
 ]
+"""What fits into an hour, together with compiling."""
+HAND = (Turn(("hand",)), Turn(("tuned",)))
+ROLES = [Block(HAND, 5, 1), Block(HAND, 20, 1)]
+"""Everything that the hand-written roles take minutes for, each time."""
 QUICK = [Block((*TANDEM, PEER, FLOOR, *OTHER_KEYS), 5, 1)]
 
 
@@ -104,7 +109,12 @@ class Bench:
     def __init__(self, base: Path, output: Path) -> None:
         self._base, self._output = base, output
         self._found: list[Measurement] = []
+        self._before: list[object] = []
         self._machine = describe()
+
+    def add_to(self, found: dict[str, Any]) -> None:
+        """Keep what was measured before, on which machine it says."""
+        self._before, self._machine = found["measurements"], found["machine"]
 
     def run(self, blocks: Iterable[Block]) -> None:
         """Measure block by block."""
@@ -139,12 +149,12 @@ class Bench:
         shutil.rmtree(WORK / "stage", ignore_errors=True)
 
     def _standing(self, block: Block) -> None:
-        """Measure on servers that Tandem has delivered to before, because that takes longest."""
+        """Measure on servers that Tandem delivers to before, because that takes longest."""
         [turn] = block.turns
         stage = self._stage(block, turn)
         with stage.fleet.up():
             stage.write()
-            RUNS["tandem_playbook"](stage)
+            self._measure(block, stage, "tandem_playbook", "cold", 0)
             for number in range(block.rounds):
                 for contender in turn.contenders:
                     self._measure(block, stage, contender, "noop", number)
@@ -186,7 +196,7 @@ class Bench:
         self._write()
 
     def _write(self) -> None:
-        found = {"machine": self._machine, "measurements": [asdict(each) for each in self._found]}
+        found = {"machine": self._machine, "measurements": [*self._before, *map(asdict, self._found)]}
         new = self._output.with_suffix(".new")
         new.write_text(json.dumps(found, indent=1))
         new.replace(self._output)
@@ -217,6 +227,7 @@ def main() -> int:
     """Measure in namespaces that end with this program."""
     parser = argparse.ArgumentParser(prog="python -m bench.delivery", description=__doc__.partition(":")[0])
     parser.add_argument("--quick", action="store_true", help="a few minutes: five servers, one round, no slow peers")
+    parser.add_argument("--roles", action="store_true", help="an hour and a half: the roles, beside what is there")
     parser.add_argument("--json", type=Path, metavar="FILE", help=f"instead of {RESULTS.name}, or of quick.json")
     parser.add_argument("--only", metavar="NUMBERS", help="only these of the blocks, such as 0,1")
     arguments = parser.parse_args()
@@ -250,12 +261,15 @@ def main() -> int:
                 shutil.rmtree(WORK / left, ignore_errors=True)
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run"], check=True)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    blocks = QUICK if arguments.quick else BLOCKS
+    blocks = QUICK if arguments.quick else ROLES if arguments.roles else BLOCKS
     if arguments.only:
         blocks = [blocks[int(number)] for number in arguments.only.split(",")]
     output = arguments.json or (WORK / "quick.json" if arguments.quick else RESULTS)
     output.parent.mkdir(parents=True, exist_ok=True)
-    Bench(Path(os.environ[INSIDE]), output).run(blocks)
+    bench = Bench(Path(os.environ[INSIDE]), output)
+    if arguments.roles and output.exists():
+        bench.add_to(json.loads(output.read_text()))
+    bench.run(blocks)
     return 0
 
 

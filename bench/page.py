@@ -40,15 +40,16 @@ COMPILES = {
     "cold": "compile, no cache",
     "warm": "compile again",
     "one": "plan, one option of one instance changed",
-    "wide": "plan, one option of the installation changed",
+    "wide": "plan, one option of the installation changed (one run)",
 }
 HEAD = """\
 # Benchmarks
 
 `make bench` measures and writes this page (root, Debian 12; about an hour). `python -m bench.delivery --quick` takes a
 few minutes and writes only JSON, to `build/bench/quick.json`; `python -m bench.compile` needs neither root nor servers.
-The figures behind this page are in `docs/benchmarks/`. Of delivering, trust ratios: all contenders of a table took
-turns on the same machine, which also played all the servers.
+`python -m bench.delivery --roles` adds the runs of the hand-written roles that an hour has no room for, and takes an
+hour and a half; `python -m bench.page` writes the page again. The figures behind it are in `docs/benchmarks/`. Of
+delivering, trust ratios: all contenders of a table took turns on the same machine, which also played all the servers.
 """
 JOB = """\
 ## Delivering configurations
@@ -70,13 +71,13 @@ the same for all: it writes down what was restarted, and runs what drop-ins want
   (paramiko), which exchanges keys by curve25519 whatever the servers prefer.
 - **role, as written**: a role that loops over `template` and notifies handlers, with Ansible's defaults and facts.
 - **role, tuned**: the same with 20 forks, the free strategy, pipelining, persistent connections, and no facts. Both
-  roles take minutes and so have one run, after all others and not in turns with them.
+  roles take minutes for each run, and so have one, after all others and not in turns with them.
 - The floor: **ssh true** from one process for all servers, on new and on warm connections; **rsync** of files that
   were rendered before, without restarts.
 
-Medians of up to {rounds} interleaved runs in the tables of {number} servers, of one run where a run takes longer
-than a minute. Seconds of wall time; CPU seconds are those of controller and servers together, which what else the
-machine does changes less.
+Medians of {rounds} interleaved runs with 5 and {number} servers, of {fewer} with 50, of {far} over the long line, and
+of one run with more servers. Seconds of wall time; CPU seconds are those of controller and servers together, which what
+else the machine does changes less.
 """
 KEYS = """\
 ### Key exchange
@@ -126,8 +127,11 @@ they share counted once, and looked at in runs of their own.
 
 def delivery(results: Results, plots: Path) -> Iterable[str]:
     """Yield the parts of the page about delivering, and write its plots."""
-    rounds = max((each["round"] for each in results.all if each["servers"] == MEASURED), default=0) + 1
-    yield JOB.format(rounds=rounds, number=MEASURED)
+    rounds, fewer, far = (
+        1 + max((each["round"] for each in results.all if each["servers"] == number), default=0)
+        for number in (MEASURED, 50, 2)
+    )
+    yield JOB.format(rounds=rounds, number=MEASURED, fewer=fewer, far=far)
     yield "### Targets\n\n" + verdicts(targets(results))
     for number in sorted({each["servers"] for each in _ordinary(results)}):
         yield f"### {number:,} servers\n\n" + seconds(results, number)
@@ -141,8 +145,7 @@ def delivery(results: Results, plots: Path) -> Iterable[str]:
     if growth:
         (plots / "growth.svg").write_text(plot.lines("No-op, by number of servers", growth, "servers"))
         yield "### Growth\n\n![Seconds of a no-op by number of servers, logarithmic](benchmarks/growth.svg)\n"
-    far = sorted({each["servers"] for each in results.all if each["round_trip"] == LONG_LINE})
-    for number in far:
+    for number in sorted({each["servers"] for each in results.all if each["round_trip"] == LONG_LINE}):
         yield f"### {number} server{'' if number == 1 else 's'} at 100 ms round trip\n\n" + seconds(
             results, number, line=LONG_LINE
         )
