@@ -40,5 +40,8 @@ class CallbackModule(CallbackBase):
 
     @staticmethod
     def _tell(result, verdict, *, item=False, ignored=False):
-        said = {"action": result.task.action, "host": result.host.name, "result": dict(result.result)}
+        found = dict(result.result)
+        if found.get("_ansible_no_log") and "censored" in found:
+            found = {"censored": found["censored"]}  # warnings and exceptions may quote what is secret
+        said = {"action": result.task.action, "host": result.host.name, "result": found}
         emit(ENDED, verdict=verdict, item=item, ignored=ignored, **said)

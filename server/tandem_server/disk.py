@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
+from itertools import groupby
 
 TYPE_CHECKING = False  # typing itself takes a tenth of the time to load this program
 if TYPE_CHECKING:
@@ -23,22 +24,22 @@ def write_durably(path: str, data: bytes, mode: int = 0o600) -> None:
 
 
 def write_all_durably(contents: Mapping[str, bytes], mode: int = 0o600) -> None:
-    """Do that for many files, each by itself atomically, and all together durably."""
+    """Do that for many files, each by itself atomically; a directory is durable before the next one changes."""
     path = ""
     try:
         with Together() as files:
             for path, data in contents.items():
                 files.write(path + WRITING, data, mode)
             files.sync()
-        for path in contents:
-            os.rename(path + WRITING, path)
+        for directory, paths in groupby(sorted(contents), os.path.dirname):
+            for path in paths:
+                os.rename(path + WRITING, path)
+            sync_directory(directory)
     except OSError as error:
         for each in contents:
             remove(each + WRITING)  # a half-written file must not keep a full disk full
-        error.filename = path
+        error.filename = (error.filename or path).removesuffix(WRITING)
         raise
-    for directory in sorted({os.path.dirname(path) for path in contents}):
-        sync_directory(directory)
 
 
 class Together(contextlib.ExitStack):
@@ -46,7 +47,7 @@ class Together(contextlib.ExitStack):
 
     def __init__(self) -> None:
         super().__init__()
-        self._written: list[int] = []
+        self._written: list[tuple[int, str]] = []
 
     def write(self, path: str, data: bytes, mode: int, owner: tuple[int, int] | None = None) -> None:
         """Write a file with mode and owner."""
@@ -62,12 +63,16 @@ class Together(contextlib.ExitStack):
             os.fchown(descriptor, *owner)
         os.fchmod(descriptor, mode)  # after chown, which clears set-id bits
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)  # the disk may begin
-        self._written.append(descriptor)
+        self._written.append((descriptor, path))
 
     def sync(self) -> None:
-        """Fsync everything that was written."""
-        for descriptor in self._written:
-            os.fsync(descriptor)
+        """Fsync everything that was written; an error names the file."""
+        for descriptor, path in self._written:
+            try:
+                os.fsync(descriptor)
+            except OSError as error:
+                error.filename = path
+                raise
         self._written.clear()
         self.close()
 

@@ -132,18 +132,18 @@ class Files:
                 continue
             except OSError as error:
                 raise Failure(directory, f"cannot be made: {error.strerror}") from None
-        with Together() as files:
-            for operation in operations:
-                if entry := operation["entry"]:
-                    touched.add(os.path.dirname(entry["path"]))
-                    try:
+        path = ""
+        wanted = {self.root + operation["new"]: operation["path"] for operation in operations}
+        try:
+            with Together() as files:
+                for operation in operations:
+                    if entry := operation["entry"]:
+                        path = entry["path"]
+                        touched.add(os.path.dirname(path))
                         self._stage_one(operation, entry, contents, files)
-                    except OSError as error:
-                        raise Failure(entry["path"], f"cannot be written: {error.strerror}") from None
-            try:
-                files.sync()
-            except OSError as error:
-                raise Failure("the new files", f"cannot be written: {error.strerror}") from None
+                files.sync()  # an error of which names the file
+        except OSError as error:
+            raise Failure(wanted.get(error.filename, path), f"cannot be written: {error.strerror}") from None
         self._sync(touched)
 
     def _stage_one(self, operation: Json, entry: Json, contents: Mapping[str, bytes], files: Together) -> None:

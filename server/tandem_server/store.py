@@ -136,10 +136,12 @@ class Store:
     def put(self, blobs: dict[str, str]) -> None:
         """Write blobs durably; until this session has ended, none is removed."""
         self._store_undisturbed()
-        contents = {self.blob_path(name): base64.b64decode(text) for name, text in blobs.items()}
-        for path, data in contents.items():
-            if digest(data) != os.path.basename(path):
-                raise Failure("store", f"blob {os.path.basename(path)} arrived damaged; try again")
+        contents = {}
+        for name, text in blobs.items():
+            data = base64.b64decode(text)
+            if digest(data) != name:
+                raise Failure("store", f"blob {name} arrived damaged; try again")
+            contents[self.blob_path(name)] = data
         with self.alone():
             directories = {os.path.dirname(path) for path in contents}
             new = {directory for directory in directories if not os.path.isdir(directory)}

@@ -119,11 +119,12 @@ def read_alone(path: Path, roles: Path) -> Installation:
     """
     problems, elsewhere = Problems(), Problems()
     source = read(path.parent, elsewhere)
-    problems.extend(problem for problem in elsewhere.found if problem.origin.path == path.name)
     if (kept := _kept(_key(source, roles, _said(roles)))) is not None:
         _, inventory = kept
     else:
-        inventory = read_installation(source.installation, declarations.load(roles, problems), problems)
+        said = source.installation  # is read now, and so is what is wrong with it
+        problems.extend(problem for problem in elsewhere.found if Path(problem.origin.path).name == path.name)
+        inventory = read_installation(said, declarations.load(roles, problems), problems)
     problems.raise_if_any()
     return inventory.installation
 

@@ -76,6 +76,14 @@ def test_a_broken_file_is_refused_with_file_and_line(root: Path, tmp_path: Path)
     assert "did you mean Alpha?" in " ".join(shown.split())
 
 
+def test_a_file_that_is_no_yaml_is_refused_with_file_and_line(root: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "example"
+    shutil.copytree(root / "inventories/example", copy)
+    file = copy / "installation.yml"
+    file.write_text(file.read_text() + "sites: {a: [\n")
+    assert "installation.yml:" in inventory(root, "-i", str(file), "--list", status=1)
+
+
 def test_mistakes_in_options_are_no_reason_to_have_no_hosts(root: Path, tmp_path: Path) -> None:
     copy = tmp_path / "example"
     shutil.copytree(root / "inventories/example", copy)

@@ -1,7 +1,7 @@
 """Be `ansible-playbook` for the command line: the same program, which is sooner at work.
 
-While it loads itself it does not look for garbage, and what it reads of its own collection is remembered: thousands of
-lines of YAML that are the same until Ansible is upgraded.
+It looks for garbage more seldom, which matters while it loads itself, and what it reads of its own collection is
+remembered: thousands of lines of YAML that are the same until Ansible is upgraded.
 """
 
 from __future__ import annotations

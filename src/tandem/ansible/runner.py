@@ -69,10 +69,14 @@ def run_playbook(playbook: Playbook, hear: Callable[[Json], None]) -> Run:
     run = Run()
 
     def note(event: Json) -> None:
+        nonlocal hear
         if event["event"] == ENDED:
             _note(run, event)
-        else:
+            return
+        try:
             hear(event)
+        except (OSError, SystemExit):  # what is shown has no reader any more; what comes of it matters all the same
+            hear = _deaf
 
     with tempfile.TemporaryDirectory(prefix="tandem-") as name:
         directory = Path(name)
@@ -80,7 +84,7 @@ def run_playbook(playbook: Playbook, hear: Callable[[Json], None]) -> Run:
         output, progress = directory / "output", directory / "progress"
         with output.open("wb") as said, _following(progress, note), _interruptible(run) as started:
             process = subprocess.Popen(
-                [sys.executable, "-m", "tandem.ansible.engine", *playbook.words(directory / "variables.json")],
+                [sys.executable, "-P", "-m", "tandem.ansible.engine", *playbook.words(directory / "variables.json")],
                 cwd=project_directory(),
                 env={**os.environ, **_environment(), VARIABLE: str(progress)},
                 stdin=subprocess.DEVNULL,
@@ -99,8 +103,15 @@ def run_playbook(playbook: Playbook, hear: Callable[[Json], None]) -> Run:
     return run
 
 
+def _deaf(_event: Json) -> None:
+    """Hear nothing."""
+
+
 def _environment() -> dict[str, str]:
+    beside = str(Path(sys.executable).parent)  # programs of the same environment, for what Ansible starts here
+    path = os.environ.get("PATH", "/usr/bin:/bin")
     return {
+        "PATH": path if beside in path.split(":") else f"{beside}:{path}",
         "ANSIBLE_CONFIG": str(project_directory() / "ansible.cfg"),
         "ANSIBLE_STDOUT_CALLBACK": CALLBACK,
         "ANSIBLE_NOCOLOR": "1",

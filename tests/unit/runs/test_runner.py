@@ -71,6 +71,30 @@ def test_what_is_censored_stays_so(project: Path) -> None:
     assert "xyzzy" not in str(done)
 
 
+def test_nothing_but_that_is_told_of_what_is_censored(project: Path) -> None:
+    task = "{ansible.builtin.debug: {msg: '{{ word | no_such_filter }}'}, no_log: true, run_once: true}"
+    done, _ = run(project, task, word="xyzzy")
+    assert done.exit_status == 1
+    assert all(each.keys() <= {"censored", "host"} for each in done.results["ansible.builtin.debug"])
+
+
+def test_what_json_has_no_word_for_is_told_all_the_same(project: Path) -> None:
+    done, _ = run(project, "{ansible.builtin.set_fact: {since: 2026-01-31}, run_once: true}")
+    assert "2026-01-31" in str(done.results["ansible.builtin.set_fact"])
+
+
+def test_results_are_heard_when_nobody_reads_what_is_shown(project: Path) -> None:
+    def broken_pipe(_event: dict[str, object]) -> None:
+        raise SystemExit(1)
+
+    said = """echo '{"event": "progress"}' >> $TANDEM_PROGRESS"""
+    tasks = [{"ansible.builtin.shell": said}, {"ansible.builtin.fail": {"msg": "matters"}}]
+    play = [{"hosts": "one", "gather_facts": False, "tasks": tasks}]
+    (project / "playbooks/some.yml").write_text(json.dumps(play))
+    done = run_playbook(Playbook("some", project), broken_pipe)
+    assert done.failures == ["matters"]
+
+
 def test_where_ansible_does_not_begin_its_last_words_are_told(project: Path) -> None:
     done, _ = run(project, "{ansible.builtin.no_such_module: {}}")
     assert done.exit_status == 1
@@ -84,7 +108,8 @@ def test_an_interruption_ends_the_task_too(project: Path) -> None:
         end = time.monotonic() + 60
         while not started.exists() and time.monotonic() < end:
             time.sleep(0.05)
-        os.kill(os.getpid(), signal.SIGINT)
+        if started.exists():
+            os.kill(os.getpid(), signal.SIGINT)
 
     thread = threading.Thread(target=interrupt)
     thread.start()
