@@ -71,12 +71,12 @@ the same for all: it writes down what was restarted, and runs what drop-ins want
   (paramiko), which exchanges keys by curve25519 whatever the servers prefer.
 - **role, as written**: a role that loops over `template` and notifies handlers, with Ansible's defaults and facts.
 - **role, tuned**: the same with 20 forks, the free strategy, pipelining, persistent connections, and no facts. Both
-  roles take minutes for each run, and so have one, after all others and not in turns with them.
+  roles take minutes for each run, and so have one, not in turns with the others and perhaps on another day.
 - The floor: **ssh true** from one process for all servers, on new and on warm connections; **rsync** of files that
   were rendered before, without restarts.
 
-Medians of {rounds} interleaved runs with 5 and {number} servers, of {fewer} with 50, of {far} over the long line, and
-of one run with more servers. Seconds of wall time; CPU seconds are those of controller and servers together, which what
+Interleaved runs, of which medians are given: {rounds} with 5 and {number} servers, {fewer} with 50, {far} over the long
+line, one with more servers. Seconds of wall time; CPU seconds are those of controller and servers together, which what
 else the machine does changes less.
 """
 KEYS = """\
