@@ -40,8 +40,8 @@ class Cache:
             return None
         path = self._path(key)
         try:
-            with open(path, "rb") as file:
-                check, data = file.read(32), file.read()
+            with open(path, "rb", buffering=0) as file:
+                check, data = file.read(32), file.readall()
             if check != hashlib.sha256(data).digest():
                 return None
             os.utime(path)
@@ -67,26 +67,26 @@ class Cache:
     def prune(self) -> None:
         """Remove what was used longest ago, if there is too much; others may remove it at the same time."""
         found = self._found()
-        entries = [(status.st_mtime, status.st_size, path) for path, status in found.items() if len(path.name) == NAME]
+        entries = [(status.st_mtime, status.st_size, name) for name, status in found.items() if len(name) == NAME]
         oldest = time.time() - STALE
-        gone = [path for path, status in found.items() if len(path.name) > NAME and status.st_mtime < oldest]
+        gone = [name for name, status in found.items() if len(name) > NAME and status.st_mtime < oldest]
         total = sum(size for _, size, _ in entries)
         wanted = LARGEST * 3 // 4 if total > LARGEST else total
-        for _, size, path in sorted(entries):
+        for _, size, name in sorted(entries):
             if total <= wanted:
                 break
             total -= size
-            gone.append(path)
-        for path in gone:
+            gone.append(name)
+        for name in gone:
             with contextlib.suppress(OSError):
-                path.unlink()
+                os.unlink(self._path(name))
 
-    def _found(self) -> dict[Path, os.stat_result]:
+    def _found(self) -> dict[str, os.stat_result]:
         found = {}
         with contextlib.suppress(OSError), os.scandir(self._directory) as entries:
             for entry in entries:
                 with contextlib.suppress(OSError):
-                    found[Path(entry.path)] = entry.stat()
+                    found[entry.name] = entry.stat()
         return found
 
     def _path(self, key: str) -> str:

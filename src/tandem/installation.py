@@ -49,7 +49,7 @@ class Site:
         return next((network for network in self.networks.values() if address in network.network), None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, with which Python is slow to load the thousands that the cache keeps
 class Server:
     """Describe one machine; `address` is its management address, memory and disk are in bytes (None: not stated)."""
 
@@ -73,7 +73,7 @@ class Cluster:
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Instance:
     """Describe a configured copy of an application on a server, with its service address."""
 

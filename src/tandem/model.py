@@ -15,8 +15,9 @@ from tandem.installation import Installation, Instance
 from tandem.inventory import Inventory, read_installation
 from tandem.options import Branch, Layers, Nodes, Tree
 from tandem.options.places import check_base, check_places, check_required, check_unions
+from tandem.project import INSTALLATION
 from tandem.source import Source, read
-from tandem.source.read import INSTALLATION, TreePath
+from tandem.source.read import TreePath
 
 FOLDERS = ("meta", "templates", "files")
 """The folders of a role that anything compiled depends on."""

@@ -7,7 +7,9 @@ import os
 from pathlib import Path
 
 from tandem.errors import InputRefused, Origin, Problem
-from tandem.source.read import INSTALLATION
+
+INSTALLATION = "installation.yml"
+"""The file that makes a directory an inventory directory: what the installation consists of."""
 
 
 def project_directory() -> Path:

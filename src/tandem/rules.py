@@ -9,7 +9,7 @@ from tandem.applications import Application, Applications, Declaration
 from tandem.errors import Origin, Problems, did_you_mean
 from tandem.installation import MANAGEMENT, Installation, Instance, Network, Server
 from tandem.options import Effective, Tree
-from tandem.source.read import INSTALLATION
+from tandem.project import INSTALLATION
 
 ON_MANAGEMENT = ("configuration_server", "log_server", "license_signer")
 """Applications whose instances may use the management address of their server as service address."""

@@ -11,7 +11,8 @@ from tandem.configuration.canonical import Json, digest
 from tandem.configuration.places import Place, elsewhere
 from tandem.errors import Failed, Problems
 from tandem.plan.artefact import record, refusal, stale_number
-from tandem.source.read import INSTALLATION, read_yaml
+from tandem.project import INSTALLATION
+from tandem.source.read import read_yaml
 
 
 def astray(session: Session, servers: Iterable[str]) -> dict[str, Place]:

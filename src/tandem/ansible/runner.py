@@ -10,11 +10,11 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 from tandem.ansible.progress import CALLBACK, ENDED, VARIABLE
 from tandem.project import project_directory
@@ -61,12 +61,54 @@ class Playbook:
         return [*words, str(project_directory() / "playbooks" / f"{self.verb}.yml")]
 
 
-def run_playbook(playbook: Playbook, hear: Callable[[Json], None]) -> Run:
-    """Run a playbook to its end; `hear` gets the progress events {event, server, step} while it works.
+class Watch(Protocol):
+    """Gets the progress events {event, server, step} of a playbook while it works."""
+
+    def hear(self, event: Json) -> None:
+        """Take one event."""
+
+
+def run_playbook(playbook: Playbook, watch: Callable[[], AbstractContextManager[Watch]]) -> Run:
+    """Run a playbook to its end; `watch` is called when it has been started, and its context ends after the last event.
 
     What is told of it is in a directory that is private and temporary; the environment holds no secret.
     """
     run = Run()
+
+    with tempfile.TemporaryDirectory(prefix="tandem-") as name:
+        directory = Path(name)
+        (directory / "variables.json").write_text(json.dumps(playbook.variables))
+        output, progress = directory / "output", directory / "progress"
+        progress.touch(mode=0o600)
+        with output.open("wb") as said, _interruptible(run) as started:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "tandem.ansible.engine", *playbook.words(directory / "variables.json")],
+                cwd=project_directory(),
+                env={**os.environ, **_environment(), VARIABLE: str(progress)},
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is for the command, which passes it on
+            )
+            started(process)
+            try:
+                with watch() as watching, _following(progress, _noting(run, watching.hear)):
+                    status = process.wait()
+            except BaseException:  # nobody watches: it must not go on alone
+                process.send_signal(signal.SIGINT)
+                process.wait()
+                raise
+        if status and not run.failures:
+            run.failures.append(_last_words(output, status))
+    if run.interrupted:
+        run.exit_status = 130
+    elif not run.failures:
+        run.exit_status = 0
+    return run
+
+
+def _noting(run: Run, hear: Callable[[Json], None]) -> Callable[[Json], None]:
+    """Return what keeps the results among some events, and passes on the others."""
 
     def note(event: Json) -> None:
         nonlocal hear
@@ -78,29 +120,7 @@ def run_playbook(playbook: Playbook, hear: Callable[[Json], None]) -> Run:
         except (OSError, SystemExit):  # what is shown has no reader any more; what comes of it matters all the same
             hear = _deaf
 
-    with tempfile.TemporaryDirectory(prefix="tandem-") as name:
-        directory = Path(name)
-        (directory / "variables.json").write_text(json.dumps(playbook.variables))
-        output, progress = directory / "output", directory / "progress"
-        with output.open("wb") as said, _following(progress, note), _interruptible(run) as started:
-            process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "tandem.ansible.engine", *playbook.words(directory / "variables.json")],
-                cwd=project_directory(),
-                env={**os.environ, **_environment(), VARIABLE: str(progress)},
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is for the command, which passes it on
-            )
-            started(process)
-            status = process.wait()
-        if status and not run.failures:
-            run.failures.append(_last_words(output, status))
-    if run.interrupted:
-        run.exit_status = 130
-    elif not run.failures:
-        run.exit_status = 0
-    return run
+    return note
 
 
 def _deaf(_event: Json) -> None:
@@ -165,7 +185,6 @@ def _interruptible(run: Run) -> Iterator[Callable[[subprocess.Popen[bytes]], Non
 @contextmanager
 def _following(path: Path, hear: Callable[[Json], None]) -> Iterator[None]:
     """Hand every line of a growing file to `hear`."""
-    path.touch(mode=0o600)
     ended = threading.Event()
     with path.open() as file:
 

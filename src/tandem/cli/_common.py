@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from tandem.model import Model
 
 F = TypeVar("F", bound=Callable[..., Any])
+STORE = click.Path(path_type=Path, exists=True, file_okay=False)
+"""An exported store, which has to be there."""
+COLOURS = {"+": "green", "-": "red", "@": "cyan"}
+"""Of the lines of a difference, by how they begin."""
 
 
 def inventory_option(function: F) -> F:

@@ -14,9 +14,10 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from tandem.cli._common import COLOURS
+
 Json = dict[str, Any]
 MOST_NAMES = 8
-COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
 class Display:

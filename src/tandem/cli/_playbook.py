@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from tandem.cli._common import print_json
 from tandem.cli._ending import ending
-from tandem.cli._live import Display
 from tandem.cli._vault import vault_option
 from tandem.errors import TandemError
 from tandem.project import inventory_directory
+
+if TYPE_CHECKING:
+    from tandem.cli._live import Display
 
 F = TypeVar("F", bound=Callable[..., Any])
 Json = dict[str, Any]
@@ -63,8 +65,16 @@ def play(  # noqa: PLR0913
 
     given = {name: value for name, value in variables.items() if value not in (None, [])}
     playbook = Playbook(verb, inventory_directory(inventory), given, check, diff, limit, vault_password_file)
-    with Display(quiet=as_json or quiet) as display:
-        run = run_playbook(playbook, display.hear)
+    display: Display | None = None
+
+    def show() -> Display:
+        nonlocal display
+        from tandem.cli._live import Display  # noqa: PLC0415  slow to load; the playbook begins meanwhile
+
+        display = Display(quiet=as_json or quiet)
+        return display
+
+    run = run_playbook(playbook, show)
     if run.exit_status and not run.results and not run.interrupted:
         explain()
     results = {action.removeprefix("tandem.platform."): found for action, found in run.results.items()}
@@ -76,6 +86,7 @@ def play(  # noqa: PLR0913
     if run.interrupted:
         raise Stopped("interrupted; the next apply completes or undoes what was begun", run.exit_status)
     if run.exit_status:
-        untold = [failure for failure in run.failures if failure.partition(":")[0] not in display.failed]
+        shown = display.failed if display else set()
+        untold = [failure for failure in run.failures if failure.partition(":")[0] not in shown]
         raise Stopped("\n".join(untold), run.exit_status, results)
     return results

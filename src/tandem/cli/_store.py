@@ -7,16 +7,15 @@ import getpass
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from tandem_server.failure import Failure
-from tandem_server.store import Store
 
+from tandem.cli._common import STORE
 from tandem.errors import Failed
 
-STORE = click.Path(path_type=Path, exists=True, file_okay=False)
-"""An exported store, which has to be there."""
+if TYPE_CHECKING:
+    from tandem_server.store import Store
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -31,6 +30,9 @@ def store_option(function: F) -> F:
 @contextlib.contextmanager
 def exported(directory: Path) -> Iterator[Store]:
     """Open an exported store; what it refuses becomes an error of ours."""
+    from tandem_server.failure import Failure  # noqa: PLC0415  the server's program is loaded for those who need it
+    from tandem_server.store import Store  # noqa: PLC0415
+
     try:
         yield Store(str(directory.resolve()))
     except Failure as failure:

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
-from tandem.cli._common import inventory_option
+from tandem.cli._common import STORE, inventory_option
 from tandem.cli._playbook import play
-from tandem.cli._store import STORE
 from tandem.configuration import DirectoryStore
 from tandem.configuration.clone import clone
 

@@ -9,10 +9,8 @@ from typing import Any
 import click
 
 from tandem.ansible.vault import decryption
-from tandem.cli._common import inventory_option, json_option, load_model, outline_model, print_json
-from tandem.cli._live import COLOURS
+from tandem.cli._common import COLOURS, STORE, inventory_option, json_option, load_model, outline_model, print_json
 from tandem.cli._playbook import play, without_option
-from tandem.cli._store import STORE
 from tandem.cli._vault import vault_option
 from tandem.configuration import DirectoryStore, compile_model
 from tandem.configuration.diff import unified

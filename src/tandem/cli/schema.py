@@ -17,9 +17,8 @@ from tandem.errors import Origin, Problems
 from tandem.inventory import InstallationEntry
 from tandem.options import Option
 from tandem.options.schema import DIALECT, Schema, options_schema
-from tandem.project import inventory_directory, roles_directory
+from tandem.project import INSTALLATION, inventory_directory, roles_directory
 from tandem.source import BROKEN, Node, read_yaml
-from tandem.source.read import INSTALLATION
 
 DIRECTORY = "build/schemas"
 

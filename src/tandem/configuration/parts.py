@@ -6,6 +6,7 @@ and values that need one are made afterwards, each time anew.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -24,9 +25,12 @@ from tandem.configuration.workers import shared
 from tandem.errors import Problems
 from tandem.license.allocation import used
 from tandem.model import Model
+from tandem.project import INSTALLATION
 from tandem.render import Decrypt, Renderer
-from tandem.source.read import INSTALLATION, option_file
+from tandem.source.read import TreePath, option_file
 
+NOW_AND_THEN = "0"
+"""What the key of one entry in sixteen begins with: whoever puts that in looks whether there is too much."""
 WORTH_SHARING = 50
 """Servers for which several processes are sooner done than one."""
 
@@ -63,7 +67,7 @@ class Parts:
             self._model.check()
         found |= {name: part for name in unmade if (part := self._made(name)) is not None}
         self._problems.raise_if_any()
-        if len(self._kept) < len(servers):
+        if any(self._key(name).startswith(NOW_AND_THEN) for name in servers if name not in self._kept):
             self._cache.prune()
         return {name: found[name] for name in servers}
 
@@ -135,13 +139,15 @@ class Parts:
 
     @cached_property
     def _places(self) -> dict[str, str]:
-        """Map each instance to a digest of its option files: its own and those above."""
+        """Map each instance to digests of its option files: those above, and its own."""
         files = {path: digest(data) for path, data in self._model.source.files.items()}
-        places = {name: self._model.tree.place(name) for name in self._model.installation.instances}
-        return {
-            name: digest(" ".join(files.get(option_file(place[:depth]), "-") for depth in range(4)).encode())
-            for name, place in places.items()
-        }
+
+        @functools.cache
+        def down_to(place: TreePath) -> str:
+            above = f"{down_to(place[:-1])} " if place else ""
+            return above + files.get(option_file(place), "-")
+
+        return {name: down_to(self._model.tree.place(name)) for name in self._model.installation.instances}
 
 
 class _Maker:

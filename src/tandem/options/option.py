@@ -31,7 +31,7 @@ _TYPE: TypeAdapter[OptionType] = TypeAdapter(AnyType, config=ConfigDict(defer_bu
 _NOT_OF_THE_TYPE = {*Attributes.model_fields, "default"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, see tandem.installation.Server
 class Option:
     """Describe one option: its place, its type, its default and what a change of it does."""
 

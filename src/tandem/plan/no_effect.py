@@ -9,8 +9,8 @@ from tandem.configuration.canonical import Json
 from tandem.configuration.content import Content
 from tandem.configuration.values import Effective, Values, declared
 from tandem.errors import Problems
+from tandem.project import INSTALLATION
 from tandem.source.node import Node
-from tandem.source.read import INSTALLATION
 from tandem.source.yaml import parse
 
 ENVIRONMENTS = "environments"

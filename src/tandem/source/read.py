@@ -9,10 +9,10 @@ from functools import cached_property
 from pathlib import Path
 
 from tandem.errors import Origin, Problems
+from tandem.project import INSTALLATION
 from tandem.source.node import BROKEN, Node
 from tandem.source.yaml import parse
 
-INSTALLATION = "installation.yml"
 OPTIONS = "options"
 
 TreePath = tuple[str, ...]
@@ -99,8 +99,8 @@ def _content(file: str | Path, path: str, problems: Problems) -> bytes | None:
     try:
         mode = os.stat(file).st_mode
         if stat.S_ISREG(mode):
-            with open(file, "rb") as opened:
-                return opened.read()
+            with open(file, "rb", buffering=0) as opened:  # read as a whole, of thousands of files
+                return opened.readall()
         is_what = "is a directory; a file belongs here" if stat.S_ISDIR(mode) else "is not a regular file"
         problems.add(Origin(path), is_what)
     except FileNotFoundError:

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import ansible
@@ -40,11 +42,26 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+class Watching(AbstractContextManager["Watching"]):
+    """Has somebody hear the events."""
+
+    def __init__(self, hear: Callable[[dict[str, object]], None]) -> None:
+        self.hear = hear
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+def watched(hear: Callable[[dict[str, object]], None]) -> Callable[[], Watching]:
+    """Return what a playbook is watched by."""
+    return lambda: Watching(hear)
+
+
 def run(project: Path, tasks: str, **variables: object) -> tuple[Run, list[dict[str, object]]]:
     """Run some tasks, and return what came of them, and what was told meanwhile."""
     (project / "playbooks/some.yml").write_text(f"- {{hosts: all, gather_facts: false, tasks: [{tasks}]}}\n")
     told: list[dict[str, object]] = []
-    return run_playbook(Playbook("some", project, variables), told.append), told
+    return run_playbook(Playbook("some", project, variables), watched(told.append)), told
 
 
 def test_results_come_by_action_and_host(project: Path) -> None:
@@ -91,8 +108,20 @@ def test_results_are_heard_when_nobody_reads_what_is_shown(project: Path) -> Non
     tasks = [{"ansible.builtin.shell": said}, {"ansible.builtin.fail": {"msg": "matters"}}]
     play = [{"hosts": "one", "gather_facts": False, "tasks": tasks}]
     (project / "playbooks/some.yml").write_text(json.dumps(play))
-    done = run_playbook(Playbook("some", project), broken_pipe)
+    done = run_playbook(Playbook("some", project), watched(broken_pipe))
     assert done.failures == ["matters"]
+
+
+def test_a_playbook_does_not_go_on_unwatched(project: Path) -> None:
+    play = [{"hosts": "one", "gather_facts": False, "tasks": [{"ansible.builtin.shell": f"touch {project}/done"}]}]
+    (project / "playbooks/some.yml").write_text(json.dumps(play))
+
+    def blind() -> Watching:
+        raise OSError("no screen")
+
+    with pytest.raises(OSError, match="no screen"):
+        run_playbook(Playbook("some", project), blind)
+    assert not (project / "done").exists()
 
 
 def test_where_ansible_does_not_begin_its_last_words_are_told(project: Path) -> None:

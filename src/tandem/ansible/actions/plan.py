@@ -27,8 +27,7 @@ from tandem.plan import make
 from tandem.plan.away import refuse_without
 from tandem.plan.drift import lines as drift_lines
 from tandem.plan.report import heading, how_to_apply, licensed, lines
-from tandem.project import roles_directory
-from tandem.source.read import INSTALLATION
+from tandem.project import INSTALLATION, roles_directory
 
 Json = dict[str, Any]
 
