@@ -89,7 +89,7 @@ OTHER_KEYS = (Turn(("tandem",), CURVE25519), Turn(("ssh_new",), CURVE25519))
 BLOCKS = [
     Block((COMMAND, PEER, FLOOR), 5, 5),
     Block((COMMAND, PEER, FLOOR, *OTHER_KEYS), 20, 5),
-    Block((COMMAND, Turn(("ssh_new", "ssh_warm"))), 50, 2),
+    Block((COMMAND, Turn(("ssh_new", "ssh_warm"))), 50, 1),
     Block((COMMAND, PEER), 2, 1, round_trip=0.1),
     Block((Turn(("tandem_playbook", "python")),), SCALE, 1, ("noop",), per_machine=10),
     Block((Turn(("hand",)),), 5, 1, ("noop",)),
