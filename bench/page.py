@@ -90,12 +90,13 @@ EMPTY = 1.2  # seconds of an `ansible-playbook` whose only task does nothing, on
 PROFILE = """\
 ### Where Tandem's time goes
 
-From profiles, which this program does not repeat, in seconds of wall time on a quiet machine. **A no-op** of 20 servers
-with curve25519 took 3.0 in one of them: 0.15 for the command line to begin; 0.75 for Ansible to load itself, its
-plugins and the inventory ({empty} with a task that does nothing, when `ansible-playbook` is run as it is); 0.15 for
-loading Tandem's actions; 0.4 for compiling, planning and the store, while connections to all servers are opened; 1.1
-for the servers; 0.3 for the processes of four more tasks and the store again; 0.1 for the end. The servers are a matter
-of processors: for each 45 ms there, of which Python takes 14 to start and 21 to import and comparing 58 files 5, beside
+From profiles, which this program does not repeat, in seconds of wall time. **A no-op** of 20 servers with curve25519
+took 4.1 in one of them: 0.15 for the command line to begin; 1.05 for Ansible to load itself, its plugins and the
+inventory ({empty} with a task that does nothing, when `ansible-playbook` is run as it is); 0.2 for it to begin with the
+first task; 0.9 for loading Tandem's actions, compiling, planning and the store, while connections to all servers are
+opened; 1.3 for the servers; 0.4 for the processes of five more tasks and the store again; 0.1 for the end. In the first
+1.4 one of the two processors has nothing to do, because no server may be told anything yet; from then on both are busy.
+The servers are a matter of processors: for each 45 ms there, of which Python takes 14 to start and 21 to import and comparing 58 files 5, beside
 an ssh client and a session of its sshd. An ssh connection costs both ends together 50 ms of a processor with
 curve25519, and 200 with sntrup761.
 

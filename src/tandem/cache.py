@@ -66,6 +66,8 @@ class Cache:
 
     def prune(self) -> None:
         """Remove what was used longest ago, if there is too much; others may remove it at the same time."""
+        if not self._usable:
+            return
         found = self._found()
         entries = [(status.st_mtime, status.st_size, name) for name, status in found.items() if len(name) == NAME]
         oldest = time.time() - STALE

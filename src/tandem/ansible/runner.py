@@ -10,14 +10,14 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
 from tandem.ansible.progress import CALLBACK, ENDED, VARIABLE
-from tandem.project import project_directory
+from tandem.project import INSTALLATION, project_directory
 
 Json = dict[str, Any]
 TAIL = 0.1  # seconds between two looks at the progress file
@@ -52,7 +52,7 @@ class Playbook:
 
     def words(self, variables: Path) -> list[str]:
         """Return the words of a command line; `variables` is the file that the playbook's variables are in."""
-        words = ["--inventory", str(self.inventory.resolve() / "installation.yml"), "--extra-vars", f"@{variables}"]
+        words = ["--inventory", str(self.inventory.resolve() / INSTALLATION), "--extra-vars", f"@{variables}"]
         words += [*(["--check"] if self.check else []), *(["--diff"] if self.diff else [])]
         if self.limit:
             words += ["--limit", self.limit]
@@ -69,18 +69,17 @@ class Watch(Protocol):
 
 
 def run_playbook(playbook: Playbook, watch: Callable[[], AbstractContextManager[Watch]]) -> Run:
-    """Run a playbook to its end; `watch` is called when it has been started, and its context ends after the last event.
+    """Run a playbook to its end; `watch` is called once Ansible has been started, and hears every event from then on.
 
     What is told of it is in a directory that is private and temporary; the environment holds no secret.
     """
     run = Run()
-
     with tempfile.TemporaryDirectory(prefix="tandem-") as name:
         directory = Path(name)
         (directory / "variables.json").write_text(json.dumps(playbook.variables))
         output, progress = directory / "output", directory / "progress"
         progress.touch(mode=0o600)
-        with output.open("wb") as said, _interruptible(run) as started:
+        with output.open("wb") as said, ExitStack() as watched, _interruptible(run) as started:
             process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "tandem.ansible.engine", *playbook.words(directory / "variables.json")],
                 cwd=project_directory(),
@@ -92,8 +91,9 @@ def run_playbook(playbook: Playbook, watch: Callable[[], AbstractContextManager[
             )
             started(process)
             try:
-                with watch() as watching, _following(progress, _noting(run, watching.hear)):
-                    status = process.wait()
+                hear = watched.enter_context(watch()).hear
+                watched.enter_context(_following(progress, _noting(run, hear)))
+                status = process.wait()
             except BaseException:  # nobody watches: it must not go on alone
                 process.send_signal(signal.SIGINT)
                 process.wait()
@@ -117,8 +117,8 @@ def _noting(run: Run, hear: Callable[[Json], None]) -> Callable[[Json], None]:
             return
         try:
             hear(event)
-        except (OSError, SystemExit):  # what is shown has no reader any more; what comes of it matters all the same
-            hear = _deaf
+        except (OSError, ValueError, SystemExit):
+            hear = _deaf  # nobody can read what is shown; what comes of it matters all the same
 
     return note
 

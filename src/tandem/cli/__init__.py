@@ -20,7 +20,7 @@ class _Verbs(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Return the names of all verbs, sorted."""
-        return sorted(file.stem for file in Path(__path__[0]).glob("[!_]*.py"))
+        return sorted(file.stem for file in Path(__path__[0]).glob("[a-z]*.py"))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return one verb."""
@@ -52,7 +52,7 @@ def tandem(inventory: str | None) -> None:
 def main() -> None:
     """Run the command line; whatever an operator did wrong ends in one message and an exit status."""
     gc.set_threshold(100_000)  # a verb makes little garbage; by default, looking for it is a tenth of a large plan
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # there are none, and to see that takes a while
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # none is wanted, and looking for them takes a while
     try:
         status = tandem.main(standalone_mode=False)
     except InputRefused as refused:

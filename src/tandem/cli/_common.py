@@ -1,4 +1,4 @@
-"""Share what most verbs begin with: the inventory, the model, and the form of the output."""
+"""Share what most verbs begin with: the inventory, the model, an exported store, and the form of the output."""
 
 from __future__ import annotations
 

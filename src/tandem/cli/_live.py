@@ -23,13 +23,14 @@ MOST_NAMES = 8
 class Display:
     """Hear progress events and show them."""
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self, failed: set[str], *, quiet: bool = False) -> None:
+        """Show events, and add the servers that have been shown as failed to `failed`."""
         self._console = Console(stderr=False, highlight=False, soft_wrap=True, quiet=quiet)
         self._working: dict[str, tuple[str, float]] = {}
         self._number = 0
         self._touched: set[str] = set()
         self._idle = 0
-        self.failed: set[str] = set()
+        self._failed = failed
         self._started = time.monotonic()
         self._live: Live | None = None
 
@@ -84,7 +85,7 @@ class Display:
             self._idle += 1
             return
         if not event["good"]:
-            self.failed.add(event["server"])
+            self._failed.add(event["server"])
         mark, style = ("✓", "green") if event["good"] else ("✗", "bold red")
         first, *rest = event["step"].splitlines() or [""]
         self._console.print(Text(f"{mark} {event['server']:<12} ", style=style) + Text(first))

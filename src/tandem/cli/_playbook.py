@@ -65,14 +65,12 @@ def play(  # noqa: PLR0913
 
     given = {name: value for name, value in variables.items() if value not in (None, [])}
     playbook = Playbook(verb, inventory_directory(inventory), given, check, diff, limit, vault_password_file)
-    display: Display | None = None
+    told: set[str] = set()
 
     def show() -> Display:
-        nonlocal display
         from tandem.cli._live import Display  # noqa: PLC0415  slow to load; the playbook begins meanwhile
 
-        display = Display(quiet=as_json or quiet)
-        return display
+        return Display(told, quiet=as_json or quiet)
 
     run = run_playbook(playbook, show)
     if run.exit_status and not run.results and not run.interrupted:
@@ -86,7 +84,6 @@ def play(  # noqa: PLR0913
     if run.interrupted:
         raise Stopped("interrupted; the next apply completes or undoes what was begun", run.exit_status)
     if run.exit_status:
-        shown = display.failed if display else set()
-        untold = [failure for failure in run.failures if failure.partition(":")[0] not in shown]
+        untold = [failure for failure in run.failures if failure.partition(":")[0] not in told]
         raise Stopped("\n".join(untold), run.exit_status, results)
     return results

@@ -7,15 +7,14 @@ import getpass
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
+from tandem_server.failure import Failure
+from tandem_server.store import Store
 
 from tandem.cli._common import STORE
 from tandem.errors import Failed
-
-if TYPE_CHECKING:
-    from tandem_server.store import Store
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -30,9 +29,6 @@ def store_option(function: F) -> F:
 @contextlib.contextmanager
 def exported(directory: Path) -> Iterator[Store]:
     """Open an exported store; what it refuses becomes an error of ours."""
-    from tandem_server.failure import Failure  # noqa: PLC0415  the server's program is loaded for those who need it
-    from tandem_server.store import Store  # noqa: PLC0415
-
     try:
         yield Store(str(directory.resolve()))
     except Failure as failure:

@@ -30,7 +30,7 @@ from tandem.render import Decrypt, Renderer
 from tandem.source.read import TreePath, option_file
 
 NOW_AND_THEN = "0"
-"""What the key of one entry in sixteen begins with: whoever puts that in looks whether there is too much."""
+"""What the key of one part in sixteen begins with: whoever makes that one looks whether too much is kept."""
 WORTH_SHARING = 50
 """Servers for which several processes are sooner done than one."""
 

@@ -82,6 +82,16 @@ def test_cold_warm_and_absent_give_the_same_bytes(
     assert (cold.record, cold.blobs) == (warm.record, warm.blobs) == (without.record, without.blobs)
 
 
+@pytest.mark.parametrize(("now_and_then", "full"), [("", False), ("never", True)])
+def test_who_makes_one_of_some_parts_looks_whether_too_much_is_kept(
+    project: Project, home: Path, monkeypatch: pytest.MonkeyPatch, now_and_then: str, full: bool
+) -> None:
+    monkeypatch.setattr(cache, "LARGEST", 0)
+    monkeypatch.setattr(parts, "NOW_AND_THEN", now_and_then)
+    project.compile()
+    assert any(home.iterdir()) == full
+
+
 def test_what_was_kept_without_a_password_serves_with_one_and_the_other_way_round(project: Project) -> None:
     closed, whole = compiled(project, with_password=False), compiled(project)
     assert compiled(project, with_password=False).record == closed.record

@@ -64,6 +64,22 @@ def run(project: Path, tasks: str, **variables: object) -> tuple[Run, list[dict[
     return run_playbook(Playbook("some", project, variables), watched(told.append)), told
 
 
+def await_file(path: Path) -> None:
+    """Wait until a task has written something to a file."""
+    deadline = time.monotonic() + 60
+    while not (path.exists() and path.read_text().endswith("\n")):
+        assert time.monotonic() < deadline, f"{path} has not been written"
+        time.sleep(0.05)
+
+
+def await_end(pid: int) -> None:
+    """Wait until a process has ended that a task had started."""
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{pid}").exists():
+        assert time.monotonic() < deadline, "what the task had started is still at work"
+        time.sleep(0.05)
+
+
 def test_results_come_by_action_and_host(project: Path) -> None:
     done, told = run(project, "{ansible.builtin.debug: {msg: '{{ word }}'}}", word="héllo")
     assert (done.exit_status, done.failures, told) == (0, [], [])
@@ -112,16 +128,34 @@ def test_results_are_heard_when_nobody_reads_what_is_shown(project: Path) -> Non
     assert done.failures == ["matters"]
 
 
+def test_what_is_told_before_somebody_hears_is_heard(project: Path) -> None:
+    said = f"""echo '{{"event": "progress"}}' >> $TANDEM_PROGRESS; echo > {project}/said"""
+    play = [{"hosts": "one", "gather_facts": False, "tasks": [{"ansible.builtin.shell": said}]}]
+    (project / "playbooks/some.yml").write_text(json.dumps(play))
+    told: list[dict[str, object]] = []
+
+    def late() -> Watching:
+        await_file(project / "said")
+        return Watching(told.append)
+
+    assert run_playbook(Playbook("some", project), late).exit_status == 0
+    assert told == [{"event": "progress"}]
+
+
 def test_a_playbook_does_not_go_on_unwatched(project: Path) -> None:
-    play = [{"hosts": "one", "gather_facts": False, "tasks": [{"ansible.builtin.shell": f"touch {project}/done"}]}]
+    started, finished = project / "started", project / "finished"
+    task = {"ansible.builtin.shell": f"echo $$ > {started}; sleep 20; touch {finished}"}
+    play = [{"hosts": "one", "gather_facts": False, "tasks": [task]}]
     (project / "playbooks/some.yml").write_text(json.dumps(play))
 
     def blind() -> Watching:
+        await_file(started)
         raise OSError("no screen")
 
     with pytest.raises(OSError, match="no screen"):
         run_playbook(Playbook("some", project), blind)
-    assert not (project / "done").exists()
+    await_end(int(started.read_text()))
+    assert not finished.exists()
 
 
 def test_where_ansible_does_not_begin_its_last_words_are_told(project: Path) -> None:
@@ -134,11 +168,8 @@ def test_an_interruption_ends_the_task_too(project: Path) -> None:
     started, finished = project / "started", project / "finished"
 
     def interrupt() -> None:
-        end = time.monotonic() + 60
-        while not started.exists() and time.monotonic() < end:
-            time.sleep(0.05)
-        if started.exists():
-            os.kill(os.getpid(), signal.SIGINT)
+        await_file(started)
+        os.kill(os.getpid(), signal.SIGINT)
 
     thread = threading.Thread(target=interrupt)
     thread.start()
@@ -148,11 +179,7 @@ def test_an_interruption_ends_the_task_too(project: Path) -> None:
     thread.join()
     assert (done.exit_status, done.interrupted) == (130, True)
     assert not finished.exists()
-    pid = int(started.read_text())
-    deadline = time.monotonic() + 10
-    while Path(f"/proc/{pid}").exists():
-        assert time.monotonic() < deadline, "what the task had started is still at work"
-        time.sleep(0.05)
+    await_end(int(started.read_text()))
 
 
 def test_what_ansible_reads_of_its_collection_is_remembered_as_it_is(project: Path) -> None:
