@@ -96,9 +96,9 @@ inventory ({empty} with a task that does nothing, when `ansible-playbook` is run
 first task; 0.9 for loading Tandem's actions, compiling, planning and the store, while connections to all servers are
 opened; 1.3 for the servers; 0.4 for the processes of five more tasks and the store again; 0.1 for the end. In the first
 1.4 one of the two processors has nothing to do, because no server may be told anything yet; from then on both are busy.
-The servers are a matter of processors: for each 45 ms there, of which Python takes 14 to start and 21 to import and comparing 58 files 5, beside
-an ssh client and a session of its sshd. An ssh connection costs both ends together 50 ms of a processor with
-curve25519, and 200 with sntrup761.
+The servers are a matter of processors: for each 45 ms there, of which Python takes 14 to start and 21 to import and
+comparing 58 files 5, beside an ssh client and a session of its sshd. An ssh connection costs both ends together 50 ms
+of a processor with curve25519, and 200 with sntrup761.
 
 **A change** costs more by making the 20 servers' parts of the configuration anew (0.5), and by 0.1 of a processor on
 each server: journal, a validator in namespaces of its own, a restart and what it records.
