@@ -49,7 +49,8 @@ HEAD = """\
 few minutes and writes only JSON, to `build/bench/quick.json`; `python -m bench.compile` needs neither root nor servers.
 `python -m bench.delivery --roles` adds the runs of the hand-written roles that an hour has no room for, and takes an
 hour and a half; `python -m bench.page` writes the page again. The figures behind it are in `docs/benchmarks/`. Of
-delivering, trust ratios: all contenders of a table took turns on the same machine, which also played all the servers.
+delivering, trust ratios: all contenders of a table but the roles took turns on the same machine, which also played all
+the servers.
 """
 JOB = """\
 ## Delivering configurations
@@ -57,7 +58,8 @@ JOB = """\
 The job: 40 files of 1–4 KB, rendered from 40 templates and some 200 options, and a restart of exactly the units
 concerned, of five on every server. *Cold*: nothing is there yet. *No-op*: everything is there. *One option*: one option
 was changed, which stands in one file of every server. After every run the files are compared byte for byte, with their
-modes, with what Jinja alone makes of the templates.
+modes, with what Jinja alone makes of the templates; but not with 1,000 servers. Those are 100 times sshd, system and
+disk, of ten servers each, and ten ssh sessions there are one for each server.
 
 Every server is a real sshd with a root file system (Debian 12), network, process and mount namespace of its own; its
 disk is a directory of this machine's disk, so that fsync costs what it costs. For systemd a small program stands in,
@@ -71,11 +73,11 @@ the same for all: it writes down what was restarted, and runs what drop-ins want
   (paramiko), which exchanges keys by curve25519 whatever the servers prefer.
 - **role, as written**: a role that loops over `template` and notifies handlers, with Ansible's defaults and facts.
 - **role, tuned**: the same with 20 forks, the free strategy, pipelining, persistent connections, and no facts. Both
-  roles take minutes for each run, and so have one, not in turns with the others and perhaps on another day.
+  roles take minutes for each run, and so have one, not in turns with the others.
 - The floor: **ssh true** from one process for all servers, on new and on warm connections; **rsync** of files that
   were rendered before, without restarts.
 
-Interleaved runs, of which medians are given: {rounds} with 5 and {number} servers, {fewer} with 50, {far} over the long
+Interleaved runs: {rounds} with 5 and {number} servers, of which medians are given, {fewer} with 50, {far} over the long
 line, one with more servers. Seconds of wall time; CPU seconds are those of controller and servers together, which what
 else the machine does changes less.
 """
@@ -84,7 +86,8 @@ KEYS = """\
 
 OpenSSH 9.2 of Debian 12 prefers sntrup761, which is post-quantum and costs several times the CPU of curve25519; from
 OpenSSH 9.9 on both ends mlkem768 is post-quantum and cheap. Tandem leaves the choice to ssh and never changes it: the
-figures with curve25519 are those of `-o KexAlgorithms=curve25519-sha256` in `ansible_ssh_common_args`.
+figures with curve25519 are those of `-o KexAlgorithms=curve25519-sha256` in `ansible_ssh_common_args`. The runs of
+pyinfra are those of the table above.
 """
 EMPTY = 1.2  # seconds of an `ansible-playbook` whose only task does nothing, on the machine of the published figures
 PROFILE = """\
@@ -93,20 +96,20 @@ PROFILE = """\
 From profiles, which this program does not repeat, in seconds of wall time. **A no-op** of 20 servers with curve25519
 took 4.1 in one of them: 0.15 for the command line to begin; 1.05 for Ansible to load itself, its plugins and the
 inventory ({empty} with a task that does nothing, when `ansible-playbook` is run as it is); 0.2 for it to begin with the
-first task; 0.9 for loading Tandem's actions, compiling, planning and the store, while connections to all servers are
-opened; 1.3 for the servers; 0.4 for the processes of five more tasks and the store again; 0.1 for the end. In the first
-1.4 one of the two processors has nothing to do, because no server may be told anything yet; from then on both are busy.
+first task; 0.3 for loading Tandem's actions and compiling; 0.6 for planning and the store, while connections to all
+servers are opened; 1.3 for the servers; 0.4 for the processes of five more tasks and the store again; 0.1 for the end.
+Until it has compiled, one of the two processors has nothing to do, because no server may be told anything yet.
 The servers are a matter of processors: for each 45 ms there, of which Python takes 14 to start and 21 to import and
 comparing 58 files 5, beside an ssh client and a session of its sshd. An ssh connection costs both ends together 50 ms
 of a processor with curve25519, and 200 with sntrup761.
 
-**A change** costs more by making the 20 servers' parts of the configuration anew (0.5), and by 0.1 of a processor on
-each server: journal, a validator in namespaces of its own, a restart and what it records.
+**A change** costs more by making the 20 servers' parts of the configuration anew, and by less than 0.1 of a processor
+on each server: journal, a validator in namespaces of its own, a restart and what it records.
 
 **A cold apply** compiles 40 templates of some 200 lines (2.4; Jinja's own work, and once), renders and stores 840 files
 (1.2 each), and has a server do what takes it 0.25 of a processor: unpacking and compiling the server program, staging
-57 new files on an overlay, validating, five restarts and six probes. A ninth of pyinfra's time is less than the
-templates and Ansible's start take.
+57 new files on an overlay, validating, five restarts and six probes. Templates and Ansible's start take nearly as long
+as a ninth of what pyinfra takes.
 
 Over a long line round trips count: a connection costs 8, and a no-op needs two that follow each other (to the
 configuration server, then to all servers), and about 10 more for the store's answers. A server is told nothing before

@@ -117,8 +117,8 @@ def _noting(run: Run, hear: Callable[[Json], None]) -> Callable[[Json], None]:
             return
         try:
             hear(event)
-        except (OSError, ValueError, SystemExit):
-            hear = _deaf  # nobody can read what is shown; what comes of it matters all the same
+        except (OSError, SystemExit):
+            hear = _deaf  # what is shown has no reader any more; what comes of it matters all the same
 
     return note
 
@@ -178,7 +178,7 @@ def _interruptible(run: Run) -> Iterator[Callable[[subprocess.Popen[bytes]], Non
     try:
         yield started
     finally:
-        for number, handler in before.items():
+        for number, handler in reversed(before.items()):
             signal.signal(number, handler)
 
 
@@ -186,10 +186,10 @@ def _interruptible(run: Run) -> Iterator[Callable[[subprocess.Popen[bytes]], Non
 def _following(path: Path, hear: Callable[[Json], None]) -> Iterator[None]:
     """Hand every line of a growing file to `hear`."""
     ended = threading.Event()
-    with path.open() as file:
 
-        def follow() -> None:
-            pending = ""
+    def follow() -> None:
+        pending = ""
+        with path.open() as file:
             while True:
                 last = ended.wait(TAIL)
                 for line in file:
@@ -200,10 +200,10 @@ def _following(path: Path, hear: Callable[[Json], None]) -> Iterator[None]:
                 if last:
                     return
 
-        thread = threading.Thread(target=follow)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
+    thread = threading.Thread(target=follow, daemon=True)  # who reads what is shown may never go on
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import io
 import os
 import sys
 from pathlib import Path
@@ -53,6 +54,8 @@ def main() -> None:
     """Run the command line; whatever an operator did wrong ends in one message and an exit status."""
     gc.set_threshold(100_000)  # a verb makes little garbage; by default, looking for it is a tenth of a large plan
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # none is wanted, and looking for them takes a while
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # an arrow that a terminal has no letter for is no reason to fail
     try:
         status = tandem.main(standalone_mode=False)
     except InputRefused as refused:
@@ -70,5 +73,5 @@ def main() -> None:
         status = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
-        status = INTERRUPTED
+        os._exit(INTERRUPTED)  # without waiting for who does not read what is still to be shown
     sys.exit(status if isinstance(status, int) else 0)

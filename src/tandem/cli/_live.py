@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import time
 from collections.abc import Iterable
@@ -43,11 +44,12 @@ class Display:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._live:
-            self._live.stop()
-        if self._idle:
-            servers = "1 server has" if self._idle == 1 else f"{self._idle} servers have"
-            self._console.print(Text(f"✓ {servers} nothing to do"))
+        with contextlib.suppress(OSError, SystemExit):  # of which rich makes one where nobody reads any more
+            if self._live:
+                self._live.stop()
+            if self._idle and kind is None:
+                servers = "1 server has" if self._idle == 1 else f"{self._idle} servers have"
+                self._console.print(Text(f"✓ {servers} nothing to do"))
 
     def hear(self, event: Json) -> None:
         """Show one event: plan, wave, progress, or ended."""
@@ -84,8 +86,6 @@ class Display:
         if event["idle"]:
             self._idle += 1
             return
-        if not event["good"]:
-            self._failed.add(event["server"])
         mark, style = ("✓", "green") if event["good"] else ("✗", "bold red")
         first, *rest = event["step"].splitlines() or [""]
         self._console.print(Text(f"{mark} {event['server']:<12} ", style=style) + Text(first))
@@ -94,6 +94,8 @@ class Display:
         for difference in event["diff"]:
             for line in _unified(difference):
                 self._console.print(Text(f"    {line}", style=COLOURS.get(line[:1], "")))
+        if not event["good"]:
+            self._failed.add(event["server"])
 
     def _now(self) -> Group:
         """Draw what is being done at this moment."""

@@ -44,13 +44,17 @@ def test_other_parts_have_another_key(one: list[str | bytes], other: list[str | 
     assert (cache.key(*one) == cache.key(*other)) == (plain[0] == plain[1])
 
 
-def test_a_cache_that_others_can_look_into_is_not_used(home: Path) -> None:
+def test_a_cache_that_others_can_look_into_is_not_used(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home.mkdir(parents=True)
     home.chmod(0o750)
     cache.default().put(cache.key("a"), b"a")
     assert entries(home) == []
     home.chmod(0o700)
     cache.default().put(cache.key("a"), b"a")
+    assert len(entries(home)) == 1
+    home.chmod(0o750)
+    monkeypatch.setattr(cache, "LARGEST", 0)
+    cache.default().prune()
     assert len(entries(home)) == 1
 
 

@@ -142,6 +142,19 @@ def test_what_is_told_before_somebody_hears_is_heard(project: Path) -> None:
     assert told == [{"event": "progress"}]
 
 
+def test_who_waits_for_the_rest_to_be_shown_can_be_interrupted(project: Path) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    handlers = []
+
+    class Slow(Watching):
+        def __exit__(self, *_: object) -> None:
+            handlers.append(signal.getsignal(signal.SIGINT))
+
+    (project / "playbooks/some.yml").write_text("[{hosts: one, gather_facts: false, tasks: []}]")
+    assert run_playbook(Playbook("some", project), lambda: Slow(print)).exit_status == 0
+    assert handlers == [before]
+
+
 def test_a_playbook_does_not_go_on_unwatched(project: Path) -> None:
     started, finished = project / "started", project / "finished"
     task = {"ansible.builtin.shell": f"echo $$ > {started}; sleep 20; touch {finished}"}
