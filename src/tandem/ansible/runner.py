@@ -119,6 +119,9 @@ def _noting(run: Run, hear: Callable[[Json], None]) -> Callable[[Json], None]:
             hear(event)
         except (OSError, SystemExit):
             hear = _deaf  # what is shown has no reader any more; what comes of it matters all the same
+        except Exception as error:  # noqa: BLE001  a mistake of ours: results are kept, and it is told at the end
+            hear = _deaf
+            run.failures.append(f"what was done could not be shown: {error!r}")
 
     return note
 

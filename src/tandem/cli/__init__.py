@@ -6,6 +6,7 @@ import gc
 import importlib
 import io
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def main() -> None:
     """Run the command line; whatever an operator did wrong ends in one message and an exit status."""
     gc.set_threshold(100_000)  # a verb makes little garbage; by default, looking for it is a tenth of a large plan
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # none is wanted, and looking for them takes a while
-    if isinstance(sys.stdout, io.TextIOWrapper):
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="replace")  # an arrow that a terminal has no letter for is no reason to fail
     try:
         status = tandem.main(standalone_mode=False)
@@ -72,6 +73,9 @@ def main() -> None:
         error.show()
         status = error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
-        os._exit(INTERRUPTED)  # without waiting for who does not read what is still to be shown
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # one more ends it, whatever still holds it
+        try:
+            click.echo("interrupted", err=True)
+        finally:
+            os._exit(INTERRUPTED)  # without waiting for who does not read what is still to be shown
     sys.exit(status if isinstance(status, int) else 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -52,7 +53,8 @@ def outline_model(inventory: str | None) -> Model:
 
 def print_json(value: Any) -> None:
     """Print a value as JSON for people and programs."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    letters = (sys.stdout.encoding or "").lower().startswith("utf")
+    click.echo(json.dumps(value, indent=2, ensure_ascii=not letters))
 
 
 def table(rows: list[tuple[str, ...]], gap: int = 3) -> list[str]:

@@ -142,6 +142,19 @@ def test_what_is_told_before_somebody_hears_is_heard(project: Path) -> None:
     assert told == [{"event": "progress"}]
 
 
+def test_a_mistake_in_what_is_shown_loses_no_result(project: Path) -> None:
+    said = """echo '{"event": "progress"}' >> $TANDEM_PROGRESS"""
+    play = [{"hosts": "one", "gather_facts": False, "tasks": [{"ansible.builtin.shell": said}] * 2}]
+    (project / "playbooks/some.yml").write_text(json.dumps(play))
+
+    def mistaken(_event: dict[str, object]) -> None:
+        raise KeyError("step")
+
+    done = run_playbook(Playbook("some", project), watched(mistaken))
+    assert (done.exit_status, done.failures) == (1, ["what was done could not be shown: KeyError('step')"])
+    assert len(done.results["ansible.builtin.shell"]) == 2
+
+
 def test_who_waits_for_the_rest_to_be_shown_can_be_interrupted(project: Path) -> None:
     before = signal.getsignal(signal.SIGINT)
     handlers = []
