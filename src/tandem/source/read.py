@@ -99,7 +99,7 @@ def _content(file: str | Path, path: str, problems: Problems) -> bytes | None:
     try:
         mode = os.stat(file).st_mode
         if stat.S_ISREG(mode):
-            with open(file, "rb", buffering=0) as opened:  # which would only copy thousands of files once more
+            with open(file, "rb", buffering=0) as opened:  # a buffer is of no use to who reads all at once
                 return opened.readall()
         is_what = "is a directory; a file belongs here" if stat.S_ISDIR(mode) else "is not a regular file"
         problems.add(Origin(path), is_what)

@@ -57,6 +57,13 @@ def watched(hear: Callable[[dict[str, object]], None]) -> Callable[[], Watching]
     return lambda: Watching(hear)
 
 
+def play(project: Path, *tasks: dict[str, object]) -> Playbook:
+    """Return a playbook that runs some tasks on one host."""
+    plays = [{"hosts": "one", "gather_facts": False, "tasks": tasks}]
+    (project / "playbooks/some.yml").write_text(json.dumps(plays))
+    return Playbook("some", project)
+
+
 def run(project: Path, tasks: str, **variables: object) -> tuple[Run, list[dict[str, object]]]:
     """Run some tasks, and return what came of them, and what was told meanwhile."""
     (project / "playbooks/some.yml").write_text(f"- {{hosts: all, gather_facts: false, tasks: [{tasks}]}}\n")
@@ -121,36 +128,31 @@ def test_results_are_heard_when_nobody_reads_what_is_shown(project: Path) -> Non
         raise SystemExit(1)
 
     said = """echo '{"event": "progress"}' >> $TANDEM_PROGRESS"""
-    tasks = [{"ansible.builtin.shell": said}, {"ansible.builtin.fail": {"msg": "matters"}}]
-    play = [{"hosts": "one", "gather_facts": False, "tasks": tasks}]
-    (project / "playbooks/some.yml").write_text(json.dumps(play))
-    done = run_playbook(Playbook("some", project), watched(broken_pipe))
+    playbook = play(project, {"ansible.builtin.shell": said}, {"ansible.builtin.fail": {"msg": "matters"}})
+    done = run_playbook(playbook, watched(broken_pipe))
     assert done.failures == ["matters"]
 
 
 def test_what_is_told_before_somebody_hears_is_heard(project: Path) -> None:
     said = f"""echo '{{"event": "progress"}}' >> $TANDEM_PROGRESS; echo > {project}/said"""
-    play = [{"hosts": "one", "gather_facts": False, "tasks": [{"ansible.builtin.shell": said}]}]
-    (project / "playbooks/some.yml").write_text(json.dumps(play))
     told: list[dict[str, object]] = []
 
     def late() -> Watching:
         await_file(project / "said")
         return Watching(told.append)
 
-    assert run_playbook(Playbook("some", project), late).exit_status == 0
+    assert run_playbook(play(project, {"ansible.builtin.shell": said}), late).exit_status == 0
     assert told == [{"event": "progress"}]
 
 
 def test_a_mistake_in_what_is_shown_loses_no_result(project: Path) -> None:
     said = """echo '{"event": "progress"}' >> $TANDEM_PROGRESS"""
-    play = [{"hosts": "one", "gather_facts": False, "tasks": [{"ansible.builtin.shell": said}] * 2}]
-    (project / "playbooks/some.yml").write_text(json.dumps(play))
 
     def mistaken(_event: dict[str, object]) -> None:
         raise KeyError("step")
 
-    done = run_playbook(Playbook("some", project), watched(mistaken))
+    task: dict[str, object] = {"ansible.builtin.shell": said}
+    done = run_playbook(play(project, task, task), watched(mistaken))
     assert (done.exit_status, done.failures) == (1, ["what was done could not be shown: KeyError('step')"])
     assert len(done.results["ansible.builtin.shell"]) == 2
 
@@ -163,23 +165,20 @@ def test_who_waits_for_the_rest_to_be_shown_can_be_interrupted(project: Path) ->
         def __exit__(self, *_: object) -> None:
             handlers.append(signal.getsignal(signal.SIGINT))
 
-    (project / "playbooks/some.yml").write_text("[{hosts: one, gather_facts: false, tasks: []}]")
-    assert run_playbook(Playbook("some", project), lambda: Slow(print)).exit_status == 0
+    assert run_playbook(play(project), lambda: Slow(print)).exit_status == 0
     assert handlers == [before]
 
 
 def test_a_playbook_does_not_go_on_unwatched(project: Path) -> None:
     started, finished = project / "started", project / "finished"
     task = {"ansible.builtin.shell": f"echo $$ > {started}; sleep 20; touch {finished}"}
-    play = [{"hosts": "one", "gather_facts": False, "tasks": [task]}]
-    (project / "playbooks/some.yml").write_text(json.dumps(play))
 
     def blind() -> Watching:
         await_file(started)
         raise OSError("no screen")
 
     with pytest.raises(OSError, match="no screen"):
-        run_playbook(Playbook("some", project), blind)
+        run_playbook(play(project, task), blind)
     await_end(int(started.read_text()))
     assert not finished.exists()
 
