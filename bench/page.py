@@ -73,7 +73,8 @@ the same for all: it writes down what was restarted, and runs what drop-ins want
   (paramiko), which exchanges keys by curve25519 whatever the servers prefer.
 - **role, as written**: a role that loops over `template` and notifies handlers, with Ansible's defaults and facts.
 - **role, tuned**: the same with 20 forks, the free strategy, pipelining, persistent connections, and no facts. Both
-  roles take minutes for each run, and so have one, not in turns with the others.
+  roles take minutes for each run, and so have one, not in turns with the others. With one option they restart all five
+  units of a server: what a loop notifies, Ansible notifies for all its items when one of them has changed.
 - The floor: **ssh true** from one process for all servers, on new and on warm connections; **rsync** of files that
   were rendered before, without restarts.
 
@@ -89,15 +90,16 @@ OpenSSH 9.9 on both ends mlkem768 is post-quantum and cheap. Tandem leaves the c
 figures with curve25519 are those of `-o KexAlgorithms=curve25519-sha256` in `ansible_ssh_common_args`. The runs of
 pyinfra are those of the table above.
 """
-EMPTY = 1.2  # seconds of an `ansible-playbook` whose only task does nothing, on the machine of the published figures
+EMPTY = 0.75  # seconds of an `ansible-playbook` whose only task does nothing, on the machine of the published figures
 PROFILE = """\
 ### Where Tandem's time goes
 
-From profiles, which this program does not repeat, in seconds of wall time. **A no-op** of 20 servers with curve25519
-took 4.1 in one of them: 0.15 for the command line to begin; 1.05 for Ansible to load itself, its plugins and the
-inventory ({empty} with a task that does nothing, when `ansible-playbook` is run as it is); 0.2 for it to begin with the
-first task; 0.3 for loading Tandem's actions and compiling; 0.6 for planning and the store, while connections to all
-servers are opened; 1.3 for the servers; 0.4 for the processes of five more tasks and the store again; 0.1 for the end.
+From profiles, which this program does not repeat, in seconds of wall time, on a machine that takes a third longer than
+that of the tables. **A no-op** of 20 servers with curve25519 took 4.1 in one of them: 0.15 for the command line to
+begin; 1.05 for Ansible to load itself, its plugins and the inventory (1.2 with a task that does nothing, when
+`ansible-playbook` is run as it is); 0.2 for it to begin with the first task; 0.3 for loading Tandem's actions and
+compiling; 0.6 for planning and the store, while connections to all servers are opened; 1.3 for the servers; 0.4 for the
+processes of five more tasks and the store again; 0.1 for the end.
 Until it has compiled, one of the two processors has nothing to do, because no server may be told anything yet.
 The servers are a matter of processors: for each 45 ms there, of which Python takes 14 to start and 21 to import and
 comparing 58 files 5, beside an ssh client and a session of its sshd. An ssh connection costs both ends together 50 ms
@@ -173,7 +175,7 @@ def delivery(results: Results, plots: Path) -> Iterable[str]:
     yield KEYS
     for keys in sorted({each["key_exchange"] for each in results.all} - {"default"}):
         yield f"{MEASURED} servers with {keys}:\n\n" + seconds(results, MEASURED, keys=keys)
-    yield PROFILE.format(empty=EMPTY)
+    yield PROFILE
     if floors := list(_floors(results)):
         yield MISSED + "".join(f"- {floor}\n" for floor in floors)
     yield _load(results)
@@ -214,7 +216,7 @@ def compiling(found: Json, plots: Path) -> Iterable[str]:
         if any(value is not None for value in values):
             rows.append([name, *(form.format(v) if v else "—" for form, v in zip(forms, values, strict=True))])
     sizes = {name: f"{value:,}" if isinstance(value, int) else f"{value:.0%}" for name, value in found["sizes"].items()}
-    yield COMPILING.format(rounds=results.rounds, **sizes)
+    yield COMPILING.format(rounds=results.rounds, **sizes) + _measured_on(found)
     yield "### Targets of compiling\n\n" + verdicts(compile_targets(results))
     yield "### Costs\n\n" + table(["", "seconds", "CPU seconds", "peak memory, MiB"], rows)
     if len(points := results.growth()) > 1:
@@ -240,8 +242,14 @@ def guarding(found: Json) -> Iterable[str]:
         ]
         for each in found["guard"]
     ]
-    yield GUARD.format(rounds=found["rounds"])
+    yield GUARD.format(rounds=found["rounds"]) + _measured_on(found)
     yield table(["servers", "allocation, KiB", "guard, ms", "python3 -c pass, ms"], rows)
+
+
+def _measured_on(found: Json) -> str:
+    """Say on which machine, which need not be that of delivering, and when."""
+    machine = found.get("machine")
+    return f"\nMeasured on {machine['cpus']}, {machine['date']}, at {machine['commit']}.\n" if machine else ""
 
 
 def page(measured: Json | None, compiled: Json | None, docs: Path, guarded: Json | None = None) -> str:
