@@ -1,4 +1,4 @@
-"""Show what is not as the active configuration says, from what the servers answered: {changes, unseen}."""
+"""Show what is not as it was applied, from what the servers answered: {changes, unseen}."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from tandem.configuration.canonical import Json
 
 
-def lines(drift: Json, active: int) -> Iterator[str]:
+def lines(drift: Json) -> Iterator[str]:
     """Yield what applying would put back on which server, and the servers that could not be looked at."""
     if drift["changes"]:
         yield ""
-        yield f"  not as configuration {active} says; applying puts it back:"
+        yield "  not as it was applied; applying puts it back:"
     for server, change in sorted(drift["changes"].items()):
         yield f"      {server:<12} {', '.join(items(change))}"
     for server, reason in sorted(drift["unseen"].items()):

@@ -9,7 +9,7 @@ from tandem.configuration.canonical import Json
 from tandem.configuration.history import SHORT
 from tandem.configuration.places import words
 from tandem.plan.drift import items
-from tandem.plan.report import heading, licensed, shown
+from tandem.plan.report import awaited, heading, held, licensed, must_be_off, shown
 
 MOST_ROWS = 100
 """Rows of a table; nobody reads more of them in a comment."""
@@ -27,7 +27,7 @@ def markdown(planned: Json, diff: Sequence[str] = ()) -> str:
     blocks = [
         f"### {name}{heading(planned)}",
         _summary(plan),
-        *(f"⚠ {text}." for text in words(planned.get("places", {}))),
+        *(f"⚠ {text}." for text in (*words(planned.get("places", {})), *awaited(planned), *_left_out(plan))),
     ]
     blocks += [block for block in (*_sections(plan), *_drift(planned)) if block]
     blocks += ["\n".join(f"- {line}" for line in licensed(planned["licenses"]))] if planned.get("licenses") else []
@@ -56,13 +56,17 @@ def _summary(plan: Json) -> str:
     )
 
 
+def _left_out(plan: Json) -> Iterator[str]:
+    if plan["without"]:
+        yield f"Left out: {_names(plan['without'])}"
+
+
 def _sections(plan: Json) -> Iterator[str]:
     yield _table(("option", "old", "new", "where", "set at"), [_option(change) for change in plan["options"]])
     yield _table(
         ("instance", "application", "from", "to", "set at"), [_instance(change) for change in plan["instances"]]
     )
-    addresses = [(_code(each["address"]), each["old"] or "–", each["new"] or "–") for each in plan["addresses"]]
-    yield _table(("address", "leaves", "then answers on"), addresses)
+    yield _table(("address", "leaves", "then answers on"), [_address(plan, change) for change in plan["addresses"]])
     servers = [(each["name"], each["old"] or "–", each["new"] or "–", each["origin"]) for each in plan["servers"]]
     yield _table(("server", "managed at", "then at", "set at"), servers)
     waves = list(_waves(plan))
@@ -83,7 +87,7 @@ def _sections(plan: Json) -> Iterator[str]:
 def _drift(planned: Json) -> Iterator[str]:
     drift = planned.get("drift", {"changes": {}, "unseen": {}})
     rows = [(server, ", ".join(items(change))) for server, change in sorted(drift["changes"].items())]
-    yield _table(("not as the active configuration says", "applying puts it back"), rows)
+    yield _table(("not as it was applied", "applying puts it back"), rows)
     unseen = [(server, reason.splitlines()[0]) for server, reason in sorted(drift["unseen"].items())]
     yield _table(("could not be looked at", "why"), unseen)
 
@@ -106,6 +110,11 @@ def _instance(change: Json) -> Sequence[str]:
     return (change["name"], change["application"], *places, change["origin"])
 
 
+def _address(plan: Json, change: Json) -> Sequence[str]:
+    old = f"{change['old']}, which must be off" if must_be_off(plan, change) else change["old"] or "–"
+    return (_code(change["address"]), old, change["new"] or "–")
+
+
 def _waves(plan: Json) -> Iterator[Sequence[str]]:
     number = 0
     for wave in plan["waves"]:
@@ -114,7 +123,8 @@ def _waves(plan: Json) -> Iterator[Sequence[str]]:
         for index, step in enumerate(steps):
             left = ", ".join(f"{each['cluster']} {each['keeps']} of {each['of']}" for each in wave["clusters"])
             head, keeps = (str(number), left) if index == 0 else ("", "")
-            yield (head, step["server"], ", ".join(step["instances"]) or "nothing", keeps)
+            interrupts = ", ".join(step["instances"]) or "nothing"
+            yield (head, step["server"], "; ".join([interrupts, *held(step)]), keeps)
 
 
 def _grouped(entries: Iterable[tuple[str, str, str]]) -> Rows:

@@ -59,7 +59,9 @@ class Plan:
     @property
     def empty(self) -> bool:
         """Tell whether nothing changes in effect, as far as could be compared (see `unreadable`)."""
-        return not (self.options or self.instances or self.servers or self.touched)
+        before = self.old.bundles if self.old else {}
+        later = [name for name in self.without if before.get(name) != self.new.bundles[name]]
+        return not (self.options or self.instances or self.servers or self.touched or later)
 
     @property
     def unreadable(self) -> list[Json]:
@@ -154,7 +156,7 @@ def make(
     absent = {*without, *(name for name in names if name not in new.bundles)}
     works = [
         replace(work, doubtful=work.server in doubtful)
-        for work in _works(touched, units, addresses, (now, known), trees[1], servers)
+        for work in _works(touched, units, addresses, (there(now, absent), known), trees[1], servers)
     ]
     order = earlier({name: tuple(entry["after"]) for name, entry in trees[1]["applications"].items()})
     return Plan(
@@ -205,7 +207,7 @@ def _works(
     tree: Json,
     servers: list[str],
 ) -> list[Work]:
-    """Return what is done on each server, as waves have to know it; `instances` are those now, and all known ones."""
+    """Return what is done on each server, as waves have to know it; `instances` are those there, and all known ones."""
     now, known = instances
     new = tree["instances"]
     takes, leaves, interruptions = ({name: set() for name in servers} for _ in range(3))  # type: ignore[var-annotated]
@@ -215,7 +217,7 @@ def _works(
                 found[name].add(address.address)
     for change in units:
         if change.instance is not None and change.action != "reload":
-            interruptions[change.server].add(_interruption(change.server, change.instance, now, known))
+            interruptions[change.server].add(_interruption(change.server, change.instance, now, new, known))
     first = {entry["server"] for entry in new.values() if entry["application"] == CONFIGURATION_SERVER}
     hosts: dict[str, set[str]] = {name: set() for name in touched}
     for entry in new.values():
@@ -235,14 +237,16 @@ def _works(
 
 
 def _now(old: Content | None, on: Mapping[str, Content | None]) -> Json:
-    """Return the instances that are on servers at this moment, each as the configuration its server is on has it."""
-    found = (
-        {} if old is None else {n: entry for n, entry in old.tree()["instances"].items() if entry["server"] not in on}
-    )
+    """Return the instances that are on servers at this moment, each as the configuration its server is on has it.
+
+    One that two servers should have is where the active configuration says: the other one was left out, or lost.
+    """
+    found: Json = {}
     for server, content in sorted(on.items()):
         here = content.tree()["instances"] if content else {}
         found |= {name: entry for name, entry in here.items() if entry["server"] == server}
-    return found
+    active = old.tree()["instances"] if old else {}
+    return found | {name: entry for name, entry in active.items() if entry["server"] not in on}
 
 
 def _address(places: Json, instance: str) -> str | None:
@@ -254,8 +258,9 @@ def _known(*contents: Content) -> Json:
     return {name: entry for content in contents for name, entry in content.tree()["instances"].items()}
 
 
-def _interruption(server: str, instance: str, now: Json, known: Json) -> Interruption:
+def _interruption(server: str, instance: str, now: Json, new: Json, known: Json) -> Interruption:
     entry = known[instance]
     came_from = now[instance]["server"] if instance in now and entry["server"] == server else None
     origin = came_from if came_from != server else None
-    return Interruption(instance, entry["application"], entry["cluster"], entry["address"], origin)
+    gain = (instance in new) - (instance in now)
+    return Interruption(instance, entry["application"], entry["cluster"], entry["address"], origin, gain)

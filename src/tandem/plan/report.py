@@ -43,6 +43,23 @@ def how_to_apply(name: str) -> str:
     return f"Apply exactly this with: tandem apply --plan {name[:SHORT]}   (playbooks/apply.yml -e plan={name[:SHORT]})"
 
 
+def awaited(planned: Json) -> Iterator[str]:
+    """Say which servers an earlier run has left out, that are not back yet and not left out again."""
+    for server, expected in sorted(planned.get("expected", {}).items()):
+        if server not in planned["plan"]["without"]:
+            yield f"{server} is to come to configuration {expected['number']}: run {expected['run']} left it out"
+
+
+def must_be_off(plan: Json, address: Json) -> bool:
+    """Tell whether an address comes from a server that nothing is done on: nobody can take it away there."""
+    return bool(address["new"]) and address["old"] in (*plan["removed"], *plan["without"])
+
+
+def held(step: Json) -> list[str]:
+    """Say which addresses a step does not take yet."""
+    return [f"without {', '.join(step['hold'])}, which is still in use"] if step["hold"] else []
+
+
 def lines(plan: Json) -> list[str]:
     """Return the plan as lines of text, without the line that says which configurations it is about."""
     if plan["empty"]:
@@ -101,7 +118,7 @@ def _instances(plan: Json) -> Iterator[str]:
         yield f"  {change['application']}: {change['name']} {_place(change)}     {change['origin']}"
     for address in plan["addresses"]:
         old, new = address["old"], address["new"]
-        if old in (*plan["removed"], *plan["without"]) and new:
+        if must_be_off(plan, address):
             yield f"      {address['address']:<16} answers on {old}, which must be off before {new} takes it"
         elif old and new:
             yield f"      {address['address']:<16} leaves {old}, then answers on {new}"
@@ -167,10 +184,9 @@ def _waves(plan: Json) -> Iterator[str]:
         number += bool(steps)
         left = [f"{each['cluster']} keeps {each['keeps']} of {each['of']}" for each in wave["clusters"]]
         for index, step in enumerate(steps):
-            held = [f"without {', '.join(step['hold'])}, which is still in use"] if step["hold"] else []
             interrupts = ", ".join(step["instances"]) or "interrupts nothing"
             head, notes = (f"wave {number}", left) if index == 0 else ("", [])
-            yield f"  {head:<8} {step['server']:<12} {interrupts:<30} {', '.join([*notes, *held])}".rstrip()
+            yield f"  {head:<8} {step['server']:<12} {interrupts:<30} {', '.join([*notes, *held(step)])}".rstrip()
 
 
 def _end(plan: Json) -> Iterator[str]:

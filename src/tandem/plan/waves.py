@@ -7,7 +7,8 @@ first step only what is free. Servers that interrupt the same cluster share a wa
 allows, and those that interrupt the same application only within one site. A server with something that must be there
 before an application (so also one whose firewall has to let a new client in) comes before those that interrupt that
 application, and a cluster with an instance on its way to another server is left alone until it has arrived: these two
-give way where following them would lead in a circle.
+give way where following them would lead in a circle. Where all this leaves a choice, servers that add instances come
+first, and those that take some away for good last: whatever restarts in between has the most others beside it.
 """
 
 from __future__ import annotations
@@ -19,13 +20,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Interruption:
-    """An instance that starts, stops or restarts on a server; `origin` is the other server it comes from, if any."""
+    """An instance that starts, stops or restarts on a server; `origin` is the other server it comes from, if any.
+
+    `gain` is what its cluster has more of it in the end: 1 where it is nowhere now, -1 where it goes for good, else 0.
+    """
 
     instance: str
     application: str
     cluster: str
     address: str
     origin: str | None = None
+    gain: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,12 @@ class Work:
     def clusters(self) -> Counter[str]:
         """Count the instances that this interrupts, by cluster."""
         return Counter(interruption.cluster for interruption in self.interruptions)
+
+    @property
+    def gain(self) -> int:
+        """Tell whether clusters have more instances for this (1), fewer (-1), or as many as now."""
+        gain = sum(interruption.gain for interruption in self.interruptions)
+        return (gain > 0) - (gain < 0)
 
     @property
     def applications(self) -> frozenset[str]:
@@ -111,8 +122,9 @@ class _Waves:
         first = [work for work in self.remaining.values() if work.first]
         if first:
             return first[:1]
-        free = [work for work in self.remaining.values() if not any(self.blockers(work))]
-        urgent = [work for work in free if work.doubtful]
+        blocked = [(work, *self.blockers(work)) for work in self.remaining.values()]
+        free = [work for work, address, order, move in blocked if not (address or order or move)]
+        urgent = [work for work, address, _, move in blocked if work.doubtful and not (address or move)]
         return self.together(urgent or free) or [self.breaking_circle()]
 
     def together(self, free: list[Work]) -> list[Work]:
@@ -120,7 +132,7 @@ class _Waves:
         chosen: list[Work] = []
         interrupted: Counter[str] = Counter()
         sites: dict[str, str] = {}
-        for work in free:
+        for work in sorted(free, key=lambda work: -work.gain):
             allowed = all(
                 not interrupted[cluster] or interrupted[cluster] + count <= self.batches.get(cluster, 1)
                 for cluster, count in work.clusters.items()
@@ -129,7 +141,7 @@ class _Waves:
                 chosen.append(work)
                 interrupted += work.clusters
                 sites |= dict.fromkeys(work.applications, work.site)
-        return chosen
+        return sorted(chosen, key=lambda work: work.server)
 
     def blockers(self, work: Work) -> tuple[str | None, str | None, str | None]:
         """Return the servers that a work waits for: to leave an address, to go before it, to end a move."""

@@ -22,13 +22,13 @@ DRIFT: Json = {
 
 
 def test_lines() -> None:
-    assert list(lines(DRIFT, 7)) == [
+    assert list(lines(DRIFT)) == [
         "",
-        "  not as configuration 7 says; applying puts it back:",
+        "  not as it was applied; applying puts it back:",
         "      West         change /etc/hosts, start web@web-1.service, add 198.19.1.31",
         "  East could not be looked at: no connection to 198.19.0.12",
     ]
-    assert list(lines({"changes": {}, "unseen": {}}, 7)) == []
+    assert list(lines({"changes": {}, "unseen": {}})) == []
 
 
 def test_markdown() -> None:

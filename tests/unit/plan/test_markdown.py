@@ -12,7 +12,7 @@ from tests.sample.project import PASSWORD, Project
 
 Json = dict[str, Any]
 GOLDEN = Path(__file__).parent / "golden" / "plan.md"
-LISTS = "options instances addresses servers files units waves touched no_effect unreadable"
+LISTS = "options instances addresses servers files units waves touched no_effect unreadable removed without"
 NOTHING: Json = {"empty": False, **{name: [] for name in LISTS.split()}}
 SOURCE = "inventories/sample"
 
@@ -65,6 +65,20 @@ def test_what_moves_comes_and_goes() -> None:
     assert "| Delta | – | 198.18.0.14 | installation.yml:15 |" in page
     assert "| `198.18.1.12` | Beta | – |" in page
     assert "| Beta | `/etc/a` | a.b.password, a.b.key |" in page
+
+
+def test_what_is_left_out_awaited_and_held_back_is_said() -> None:
+    addresses = [{"address": "198.18.1.11", "old": "Alpha", "new": "Gamma"}]
+    step = {"server": "Gamma", "instances": ["engine-1"], "guarded": [], "hold": ["198.18.1.12"]}
+    waves = [{"steps": [step], "clusters": [{"cluster": "engines", "keeps": 1, "of": 2}]}]
+    plan = {**NOTHING, "addresses": addresses, "waves": waves, "touched": ["Gamma"], "without": ["Alpha"]}
+    expected = {"Alpha": {"number": 7, "run": 3}, "Beta": {"number": 7, "run": 3}}
+    page = markdown({"number": 8, "active": 7, "expected": expected, "plan": plan})
+    assert "⚠ Left out: Alpha." in page
+    assert "⚠ Beta is to come to configuration 7: run 3 left it out." in page
+    assert "Alpha is to come" not in page
+    assert "| `198.18.1.11` | Alpha, which must be off | Gamma |" in page
+    assert "| 1 | Gamma | engine-1; without 198.18.1.12, which is still in use | engines 1 of 2 |" in page
 
 
 def test_what_is_too_long_for_a_comment_is_left_out(project: Project) -> None:

@@ -293,6 +293,33 @@ def test_what_a_run_that_died_has_taken_away_is_back_before_its_cluster_is_inter
     assert kept == [1, 1]
 
 
+def test_what_half_a_move_has_taken_away_is_back_before_its_cluster_is_interrupted(project: Project) -> None:
+    """engine-1 has left Alpha and not come to Gamma; engine-2 restarts, and is all that serves until then."""
+    project.edit(INSTALLATION, "database-1: {server: Beta,", "database-1: {server: Alpha,")
+    old = project.compile()
+    project.edit(INSTALLATION, "engine-1: {server: Alpha,", "engine-1: {server: Gamma,")
+    project.write(ENGINE_2, "engine: {log: {level: error}}\n")
+    new = project.compile()
+    plan = make(old, new, {"Alpha": new})
+    order = [step.server for wave in plan.waves for step in wave.servers if step.instances]
+    assert order == ["Gamma", "Beta"]
+    assert [each.keeps for wave in plan.redundancy() for each in wave if each.cluster == "engines"] == [1]
+
+
+def test_an_instance_that_was_moved_away_from_a_server_left_out_counts_where_it_is(project: Project) -> None:
+    """Gamma still has engine-1 as it was, and is away again; both engines restart."""
+    project.edit(INSTALLATION, "engine-1: {server: Alpha,", "engine-1: {server: Gamma,")
+    before = project.compile()
+    project.edit(INSTALLATION, "engine-1: {server: Gamma,", "engine-1: {server: Alpha,")
+    old = project.compile()
+    project.edit("roles/engine/meta/options.yml", "debug], default: info", "debug], default: debug")
+    project.write(ENGINE_2, "")
+    plan = make(old, project.compile(), {"Gamma": before}, without=["Gamma"])
+    steps = {step["server"]: step["guarded"] for wave in plan.to_json()["waves"] for step in wave["steps"]}
+    assert {"Alpha": steps["Alpha"], "Beta": steps["Beta"]} == {"Alpha": ["engine-1"], "Beta": ["engine-2"]}
+    assert [each.keeps for wave in plan.redundancy() for each in wave if each.cluster == "engines"] == [1, 1]
+
+
 def test_a_removed_server_is_named_and_nothing_is_planned_on_it(project: Project) -> None:
     old = project.compile()
     project.edit(INSTALLATION, "  Gamma: {site: here, address: 198.18.0.13, cpus: 1, memory: 1GiB, disk: 10GiB}\n", "")
@@ -339,6 +366,16 @@ def test_nobody_waits_for_a_server_that_is_left_out(project: Project) -> None:
     shown = "\n".join(lines(plan.to_json()))
     assert "198.18.1.11      answers on Alpha, which must be off before Gamma takes it" in shown
     assert "left out: Alpha" in shown
+
+
+def test_what_changes_only_on_a_server_that_is_left_out_is_no_empty_plan(project: Project) -> None:
+    old = project.compile()
+    project.write("roles/database/templates/etc/database/%i.cnf.j2", "# another one\n")
+    new = project.compile()
+    plan = make(old, new, without=["Beta"])
+    assert (plan.touched, plan.empty) == ([], False)
+    assert "left out: Beta" in "\n".join(lines(plan.to_json()))
+    assert make(new, new, without=["Beta"]).empty
 
 
 def test_what_cannot_be_left_out_is_said_by_name(project: Project) -> None:

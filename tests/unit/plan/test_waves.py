@@ -65,7 +65,8 @@ def works(found: list[Change], first: str | None = None) -> list[Work]:
 
 def interruption(change: Change, server: str) -> Interruption:
     origin = change.old if change.new == server != change.old else None
-    return Interruption(change.name, change.application, change.cluster, change.name, origin)
+    gain = (change.new is not None) - (change.old is not None)
+    return Interruption(change.name, change.application, change.cluster, change.name, origin, gain)
 
 
 def wave_of(found: list[Wave], server: str) -> int:
@@ -222,6 +223,26 @@ def test_servers_that_a_run_died_on_come_before_what_interrupts_anything_else() 
         "Gamma",
         "Alpha",
     ]
+
+
+def test_a_server_that_a_run_died_on_does_not_wait_for_what_starts_before_it() -> None:
+    """The other engine would be interrupted first, while it may be the only one that is left."""
+    restarts = [Change(f"one-{server}", "engine", server, server, True) for server in ("Alpha", "Beta")]
+    database = Change("database", "database", "Beta", "Beta", True)
+    made = [replace(work, doubtful=work.server == "Alpha") for work in works([*restarts, database])]
+    assert interrupting(waves(made, BEFORE)) == ["Alpha", "Beta"]
+
+
+def interrupting(found: list[Wave]) -> list[str]:
+    """Return the servers on which something is interrupted, in their order."""
+    return [step.server for wave in found for step in wave.servers if step.instances]
+
+
+def test_what_comes_is_there_before_the_rest_restarts_and_what_goes_stays_until_then() -> None:
+    gone = Change("one", "engine", "Alpha", None, False)
+    stays = Change("two", "engine", "Beta", "Beta", True)
+    comes = Change("three", "engine", None, "Gamma", False)
+    assert interrupting(waves(works([gone, stays, comes]), BEFORE)) == ["Gamma", "Beta", "Alpha"]
 
 
 def test_a_swap_of_addresses_lists_one_server_twice() -> None:

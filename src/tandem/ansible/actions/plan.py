@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from tandem.model import outline
 from tandem.plan import make
 from tandem.plan.away import refuse_without
 from tandem.plan.drift import lines as drift_lines
-from tandem.plan.report import heading, how_to_apply, licensed, lines
+from tandem.plan.report import awaited, heading, how_to_apply, licensed, lines
 from tandem.project import INSTALLATION, roles_directory
 
 Json = dict[str, Any]
@@ -148,13 +148,14 @@ def _planned(context: Context, session: Session, configuration: Configuration | 
     else:
         planned = _plan(context, session, configuration)
     _refuse_strangers(context, planned, configuration or session.configuration(planned["number"]))
+    planned = {**planned, "expected": session.expected()}
     report = [heading(planned), *(f"  {line}" for line in words(planned["places"])), *lines(planned["plan"])]
-    report += _awaited(session, planned["plan"]["without"])
+    report += [f"  {line}" for line in awaited(planned)]
     report += planned.get("diff", [])
     if (active := planned["active"]) is not None and context.args.get("drift"):
-        settled = session.configuration(active).bundles.keys() - planned["places"].keys()
-        planned["drift"] = look(context, session, active, settled)
-        report += drift_lines(planned["drift"], active)
+        there = session.configuration(active).bundles.keys() - {*planned["plan"]["without"]}
+        planned["drift"] = look(context, session, {name: on for name, on in session.servers().items() if name in there})
+        report += drift_lines(planned["drift"])
     if planned["id"] and not context.args.get("lease"):
         report += ["", how_to_apply(planned["id"])]
     return {**planned, "report": report}
@@ -194,21 +195,15 @@ def _plan(context: Context, session: Session, configuration: Configuration | Non
     if old:
         _fetch_edited(session, old, new)
     doubtful = [server for server, place in places.items() if len(possible(place)) > 1]
-    plan = make(old, new, _on(session, places, number), context.args.get("without") or [], doubtful)
+    on = _on(session, places, number)
+    plan = make(old, new, on, context.args.get("without") or [], doubtful)
     commit = _commit(context.directory) if configuration else {"commit": new.record.get("commit", "")}
     planned: Json = {"number": number, "active": active, "places": places, "plan": plan.to_json(), "id": None, **commit}
     if not context.check and number is not None and not (plan.empty and number == active):
         planned["id"] = keep(session, planned, new.installation)
     if context.diff and not leased:  # while applying, servers show their own differences
-        planned["diff"] = unified(plan.files, old, new)
+        planned["diff"] = unified(plan.files, old or next(filter(None, on.values()), None), new)  # any has all contents
     return planned
-
-
-def _awaited(session: Session, without: list[str]) -> Iterator[str]:
-    """Yield the servers that an earlier run has left out, and that are not back yet."""
-    for server, expected in sorted(session.expected().items()):
-        if server not in without:
-            yield f"  {server} is to come to configuration {expected['number']}: run {expected['run']} left it out"
 
 
 def _on(session: Session, places: Mapping[str, Place], number: int | None) -> dict[str, StoredConfiguration | None]:
