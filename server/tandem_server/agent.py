@@ -13,7 +13,7 @@ import sys
 import time
 from typing import Any
 
-from . import wire
+from . import boot, wire
 from .disk import Json, canonical, read_bytes, read_json, write_durably
 from .documents import needed
 from .failure import Failure
@@ -47,6 +47,8 @@ def turn() -> None:
         agent.report(should)
     elif not agent.reports and (should is not None or agent.state.journal() is not None):
         agent.come_to(should)
+    elif not agent.reports and boot.refused():
+        agent.take_refused()
 
 
 def at_boot(state: State) -> None:
@@ -134,6 +136,12 @@ class Agent:
             with contextlib.suppress(Failure, OSError):
                 self.ask("release", run=lease["run"])
 
+    def take_refused(self) -> None:
+        """Take the addresses that another server had when this one booted, where it has let go of them."""
+        self.state.lock(self._yield_to_another)
+        if taken := boot.take_refused(self.state):
+            self._keep(f"took {', '.join(taken)}, which another server had when this one booted")
+
     def apply(self, should: Json | None, run: int, foreseen: list[str] | None = None) -> None:
         """Do it as one transaction, after undoing what another one left behind."""
         failed = self._kept.get("failed")
@@ -176,7 +184,7 @@ class Agent:
         failed = self._kept.get("failed") or {}
         if failed.get("number") != number:
             return False
-        pause = min(FIRST_PAUSE * 2 ** (failed["times"] - 1), LONGEST_PAUSE)
+        pause = min(FIRST_PAUSE * 2 ** min(failed["times"] - 1, 9), LONGEST_PAUSE)
         return bool(abs(time.time() - failed["at"]) < pause)
 
     def _fetch(self, should: Json) -> Json:

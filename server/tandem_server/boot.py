@@ -6,11 +6,12 @@ import time
 
 from . import addresses, units
 from .command import run
-from .disk import WRITING, Json, remove
+from .disk import WRITING, Json, canonical, read_json, remove, write_durably
 from .failure import Failure
-from .state import State
+from .state import RUNTIME, State
 from .transaction import put_files_back
 
+REFUSED = RUNTIME + "/refused.json"  # the addresses that another server had when this one booted
 INTERFACE_WAIT = 30.0  # seconds for an interface to appear at boot
 
 
@@ -47,12 +48,8 @@ def start() -> None:
     if state.manifest() is None:
         return
     _ask_what(state)
-    manifest = state.manifest() or {}
     deadline = time.monotonic() + INTERFACE_WAIT
-    present = addresses.present()
-    for address in manifest["addresses"]:
-        if address["address"] not in {*present, *manifest.get("hold", [])}:
-            _add(address, deadline)
+    _note([address["address"] for address in _missing(state.manifest() or {}) if not _added(address, deadline)])
     status, output = run(["systemctl", "start", "--no-block", "tandem.target"])
     if status:
         raise Failure("tandem.target", output.strip())
@@ -69,7 +66,43 @@ def _ask_what(state: State) -> None:
         print(f"starting as it was: {error!r}", file=sys.stderr)
 
 
-def _add(address: Json, deadline: float) -> None:
+def refused() -> list[str]:
+    """Return the addresses that another server had when this one booted, and that it still lacks for that."""
+    found: list[str] = (read_json(REFUSED, "remove it") or {"addresses": []})["addresses"]
+    return found
+
+
+def take_refused(state: State) -> list[str]:
+    """Take those of them that are free by now, with the units that have missed them, and return them.
+
+    The caller holds the lock.
+    """
+    manifest, wanted = state.manifest() or {}, refused()
+    missing = [address for address in _missing(manifest) if address["address"] in wanted]
+    taken = [address["address"] for address in missing if _added(address, time.monotonic())]
+    for unit in manifest.get("units", []) if taken else []:
+        if {*unit["addresses"]}.intersection(taken):
+            units.act(unit["name"], "restart")
+    _note([address["address"] for address in missing if address["address"] not in taken])
+    return taken
+
+
+def _note(left: list[str]) -> None:
+    if left:
+        os.makedirs(RUNTIME, exist_ok=True)
+        write_durably(REFUSED, canonical({"addresses": left}))
+    else:
+        remove(REFUSED)
+
+
+def _missing(manifest: Json) -> list[Json]:
+    """Return the addresses that this server should have, and has not."""
+    not_now = {*addresses.present(), *manifest.get("hold", [])}
+    return [address for address in manifest.get("addresses", []) if address["address"] not in not_now]
+
+
+def _added(address: Json, deadline: float) -> bool:
+    """Add an address as soon as there is its interface, unless another server has it; return whether it is here."""
     while not addresses.interface_exists(address["interface"]) and time.monotonic() < deadline:
         time.sleep(0.1)
     try:
@@ -77,3 +110,5 @@ def _add(address: Json, deadline: float) -> None:
         addresses.add(address)
     except (Failure, OSError) as failure:  # one address less must not keep the others down
         print(failure, file=sys.stderr)
+        return False
+    return True

@@ -99,6 +99,7 @@ def test_a_server_that_is_off_stops_the_apply_before_its_wave_and_can_be_left_ou
     small.do("West", "sh", "-c", "echo another release >> /usr/lib/tandem/server.pyz")
     small.lab.off("West")
     move(small)
+    assert "could not be looked at" not in small.tandem("plan", "--without", "West")
     small.edit("options/installation.yml", "level: notice", "level: info")
     east, number = small.units("East")["tandem-log.service"], small.active()
     shown = small.tandem("apply", status=1)
@@ -149,6 +150,24 @@ def test_it_comes_back_while_the_configuration_server_is_down(small: Fleet) -> N
         assert is_on(small, "West", number)
     assert set(watch.heard) == {"South"}
     is_home(small)
+
+
+def test_an_address_that_another_server_had_at_boot_is_taken_by_the_next_turn(small: Fleet) -> None:
+    """The other one had been left out, and booted first, out of reach of the configuration server."""
+    address = "198.19.1.12"
+    links = json.loads(small.do("West", "ip", "-json", "-4", "address", "show"))
+    [interface] = [link["ifname"] for link in links for each in link["addr_info"] if each["local"] == STAYS]
+    small.lab.off("South")
+    small.do("West", "ip", "address", "add", f"{address}/24", "dev", interface)
+    boot(small, "South")
+    small.do("South", *AGENT)
+    assert address not in small.addresses("South")
+    small.do("West", "ip", "address", "delete", f"{address}/24", "dev", interface)
+    small.do("South", *AGENT)
+    assert address in small.addresses("South")
+    assert small.units("South")["billing-engine@billing-2.service"]["ActiveState"] == "active"
+    assert status(small, "South")["did"] == f"took {address}, which another server had when this one booted"
+    assert "no drift" in small.tandem("drift")
 
 
 def test_an_agent_waits_for_a_run_and_one_that_was_killed_is_undone_by_its_next_turn(unplugged: Fleet) -> None:

@@ -131,6 +131,7 @@ def booting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], lis
     monkeypatch.setattr(boot, "State", lambda: here)
     monkeypatch.setattr(boot.addresses, "present", dict)
     monkeypatch.setattr(boot, "run", run)
+    monkeypatch.setattr(boot, "REFUSED", str(tmp_path / "refused.json"))
     monkeypatch.setattr(wire, "IDENTITY", str(tmp_path / "identity.pem"))
     monkeypatch.setattr(agent, "SETTINGS", str(tmp_path / "agent.json"))
 
@@ -198,6 +199,22 @@ def test_a_server_starts_on_what_a_run_brings_meanwhile(
     assert booting() == STARTED
     assert added == ["198.18.1.11"]
     assert asked
+
+
+def test_an_address_that_another_server_had_at_boot_is_taken_when_it_is_free(
+    booting: Callable[[], list[list[str]]], added: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = State(str(tmp_path))
+    units = [{"name": "engine@1.service", "addresses": [ADDRESS["address"]]}, {"name": "log.service", "addresses": []}]
+    here.commit({**BUNDLE, "units": units, "number": 1})
+    acted: list[tuple[str, str]] = []
+    monkeypatch.setattr(boot.units, "act", lambda name, action: acted.append((name, action)))
+    assert booting() == STARTED
+    assert (boot.refused(), boot.take_refused(here), added, acted) == (["198.18.1.11"], [], [], [])
+    monkeypatch.setattr(boot.addresses, "refuse_taken", lambda *_: None)
+    assert boot.take_refused(here) == ["198.18.1.11"]
+    assert (boot.refused(), added, acted) == ([], ["198.18.1.11"], [("engine@1.service", "restart")])
+    assert boot.take_refused(here) == [], "one that somebody has taken away by hand stays away"
 
 
 def test_a_server_starts_as_it_was_when_a_run_does_not_end(
