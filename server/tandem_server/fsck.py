@@ -6,13 +6,14 @@ import json
 import os
 from collections.abc import Iterator
 
-from .disk import WRITING, Json, canonical, read_bytes
+from .disk import WRITING, Json, read_bytes
 from .files import digest
-from .history import DESCRIPTION, blobs
+from .history import ACTIVE, History, blobs, intact
 from .store import Store
 
 RESTORE = "restore it from another copy of the store"
 PRUNE = "tandem prune removes it"
+AGAIN = "restore what is missing or damaged, then run tandem fsck again"
 JSON_FILES = ("servers.json", "expected.json", "marks.json", "lease.json")
 NUMBERS = ("active", "highest", "run")
 
@@ -30,8 +31,8 @@ class _Check:
         self.secrets = secrets
         self.good: set[str] = set()
         self.bad: set[str] = set()
-        self.numbers: set[int] = set()  # of the configurations that are whole
         self.needed: dict[str, str] = {}  # blob: what needs it
+        self.complete = True  # so that what nothing names is needed by nothing
 
     def everything(self) -> Iterator[str]:
         """Yield what is wrong; what nothing names is only looked for while nobody is storing anything."""
@@ -41,10 +42,15 @@ class _Check:
                 yield from self._configuration(number)
             yield from self._plans()
             for name in sorted(self.needed.keys() - self.good - self.bad):
-                yield f"{self.store.blob_path(name)}: is missing, and {self.needed[name]} needs it; {RESTORE}"
+                yield self._lost(f"{self.store.blob_path(name)}: is missing, and {self.needed[name]} needs it")
+            yield from self._missing()
+            yield from self._small()
             if quiet:
                 yield from self._orphans()
-        yield from self._small()
+
+    def _lost(self, what: str) -> str:
+        self.complete = False
+        return f"{what}; {RESTORE}"
 
     def _blobs(self) -> Iterator[str]:
         for path, name in blobs(self.store.directory):
@@ -53,16 +59,13 @@ class _Check:
             good = digest(read_bytes(path) or b"") == name
             (self.good if good else self.bad).add(name)
             if not good:
-                yield f"{path}: is damaged: its content does not fit its name; {RESTORE}"
+                yield self._lost(f"{path}: is damaged: its content does not fit its name")
 
     def _configuration(self, number: int) -> Iterator[str]:
-        path = self.store.path(number)
-        record = _json(path) or {}
-        content = {name: value for name, value in record.items() if name not in DESCRIPTION}
-        if record.get("number") != number or digest(canonical(content)) != record.get("digest"):
-            yield f"{path}: is damaged: its digest does not fit; {RESTORE}"
+        record = intact(self.store, number)
+        if record is None:
+            yield self._lost(f"{self.store.path(number)}: is damaged: its digest does not fit")
             return
-        self.numbers.add(number)
         bundles = record["bundles"].values()
         for name in (record["tree"], *record.get("values", {}).values(), *record["source"].values(), *bundles):
             self.needed.setdefault(name, f"configuration {number}")
@@ -77,14 +80,22 @@ class _Check:
         for found in self.store.plans.all():
             self.needed.setdefault(found["plan"]["shown"], f"plan {found['name']}")
 
+    def _missing(self) -> Iterator[str]:
+        for number, reason in History(self.store).missing().items():
+            if reason == ACTIVE:
+                yield self._lost(f"{self.store.directory}/active: names configuration {number}, which is not there")
+            else:
+                yield self._lost(f"{self.store.path(number)}: is missing, and configuration {number} {reason}")
+
     def _orphans(self) -> Iterator[str]:
+        advice = PRUNE if self.complete else AGAIN
         for path, name in blobs(self.store.directory):
             if name in self.bad or name in self.needed:
                 continue
             if name.endswith(WRITING):
-                yield f"{path}: was never written to its end; {PRUNE}"
+                yield f"{path}: was never written to its end; {advice}"
             elif name in self.good or "." in name:
-                yield f"{path}: is named by no configuration; {PRUNE}"
+                yield f"{path}: is named by no configuration; {advice}"
 
     def _small(self) -> Iterator[str]:
         """Look at the small files: the pointer, numbers, where servers are, marks, the lease, agents, the log."""
@@ -92,12 +103,10 @@ class _Check:
         for name in NUMBERS:
             text = read_bytes(f"{here}/{name}")
             if text is not None and not text.strip().isdigit():
-                yield f"{here}/{name}: is damaged: it does not hold a number; {RESTORE}"
-            elif name == "active" and text is not None and int(text) not in self.numbers:
-                yield f"{here}/active: names configuration {int(text)}, which is not there; {RESTORE}"
+                yield self._lost(f"{here}/{name}: is damaged: it does not hold a number")
         for name in JSON_FILES:
             if os.path.exists(f"{here}/{name}") and _json(f"{here}/{name}") is None:
-                yield f"{here}/{name}: is damaged; {RESTORE}"
+                yield self._lost(f"{here}/{name}: is damaged")
         contacts = here + "/agents"
         for name in sorted(os.listdir(contacts)) if os.path.isdir(contacts) else []:
             if name.endswith(".json") and _json(f"{contacts}/{name}") is None:

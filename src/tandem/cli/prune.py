@@ -25,7 +25,7 @@ def command(
 ) -> None:
     """Remove all configurations but the newest K, and every content that nothing names any more.
 
-    The active configuration, marked ones, and those that servers are on always stay.
+    The active configuration, marked ones, and those that servers are on or should come to always stay.
     """
     if store is None:
         variables = {"keep": keep, "comment": comment}

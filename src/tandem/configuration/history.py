@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 
 from tandem.configuration.canonical import Json
-from tandem.configuration.places import Place, elsewhere, possible, settled, words
+from tandem.configuration.places import Place, elsewhere, words
 
 SHORT = 12
 """Digits of a plan's name that are shown."""
@@ -15,17 +16,28 @@ def ordered(told: Json) -> Json:
     """Return the history that a store tells, the newest configuration first.
 
     Each configuration has its `state` (active, was active, candidate, damaged), the spans of time in which it was
-    active, who marked it, and the plans that lead to it and may still be applied.
+    active, who marked it, and the plans that lead to it and may still be applied. `servers` says where those of the
+    active configuration are, and of each that is under way; `pending` which of its own servers one still waits for.
     """
-    spans, active, members = _spans(told), told["active"], told["members"]
-    places: dict[str, Place] = {server: told["servers"].get(server, [None]) for server in members}
-    under_way = {number for place in places.values() for number in possible(place) if number not in (None, active)}
+    spans, active, servers_of = _spans(told), told["active"], told["servers_of"]
+    entries = [_configuration(entry, told, spans) for entry in told["configurations"]]
+    numbers = [str(entry["number"]) for entry in entries if _leads_on(entry, active)]
+    under_way: dict[str, list[str]] = {number: servers_of[number] for number in numbers if number in servers_of}
+    servers = sorted({*told["members"], *chain.from_iterable(under_way.values())})
+    places: dict[str, Place] = {server: told["servers"].get(server, [None]) for server in servers}
     return {
         "active": active,
-        "configurations": [_configuration(entry, told, spans) for entry in reversed(told["configurations"])],
+        "configurations": entries[::-1],
         "servers": places,
-        "pending": {str(number): _not_on(places, number) for number in sorted(filter(None, under_way))},
+        "pending": {
+            number: [server for server in own if places[server] != int(number)] for number, own in under_way.items()
+        },
     }
+
+
+def _leads_on(entry: Json, active: int | None) -> bool:
+    """Tell whether a configuration can be what servers are being brought to, not only what one was left on."""
+    return bool(entry["plans"]) or (entry["state"] == "candidate" and entry["number"] > (active or 0))
 
 
 def _configuration(entry: Json, told: Json, spans: Mapping[int, list[Json]]) -> Json:
@@ -61,11 +73,6 @@ def _spans(told: Json) -> dict[int, list[Json]]:
         span = {"from": entry["at"], "to": following and following["at"]}
         spans.setdefault(entry["number"], []).append({**span, "author": entry["author"], "comment": entry["comment"]})
     return spans
-
-
-def _not_on(places: Mapping[str, Place], number: int) -> list[str]:
-    on = settled(places)
-    return [server for server in places if on.get(server) != number]
 
 
 def lines(history: Json) -> Iterator[str]:

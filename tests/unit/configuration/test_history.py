@@ -32,6 +32,7 @@ def told(**changes: Any) -> Json:
         "configurations": [configuration(1), configuration(2, commit="5f20d1b", comment="louder"), configuration(3)],
         "members": ["East", "West"],
         "servers": {"East": 2, "West": 2, "Gone": 1},
+        "servers_of": {"1": ["East", "Gone", "West"]},
         "marks": {"1": {"author": "sam@desk", "at": "2026-11-20T08:00:00Z", "comment": "before the holidays"}},
         "log": [activated(1, None, 8), {"what": "pruned", "numbers": []}, activated(2, 1, 9)],
         "plans": [{"name": "3f2a1b90c4d5aa", "used": False, "plan": {"number": 3, "active": 2}}],
@@ -87,7 +88,8 @@ def test_lines() -> None:
 
 
 def test_what_is_pending_is_told() -> None:
-    history = ordered(told(members=["East", "New", "West"], servers={"East": 3, "West": [2, 3], "Gone": 1}))
+    servers_of = {**told()["servers_of"], "3": ["East", "New", "West"]}
+    history = ordered(told(servers={"East": 3, "West": [2, 3], "Gone": 1}, servers_of=servers_of))
     assert history["pending"] == {"3": ["New", "West"]}
     assert list(lines(history))[-5:] == [
         "0 of 3 servers are on configuration 2, which is active",
@@ -98,9 +100,25 @@ def test_what_is_pending_is_told() -> None:
     ]
 
 
+def test_what_a_server_was_left_on_is_pending_only_where_a_plan_leads_back_to_it() -> None:
+    history = told(servers={"East": 1, "West": 2, "Gone": 1})
+    assert list(lines(ordered(history)))[-2:] == [
+        "1 of 2 servers is on configuration 2, which is active",
+        "East is on configuration 1",
+    ]
+    back = {"name": "a" * 64, "used": False, "plan": {"number": 1, "active": 2}}
+    assert list(lines(ordered({**history, "plans": [back]})))[-3:] == [
+        "1 of 3 servers is on configuration 2, which is active",
+        "East, Gone are on configuration 1",
+        "pending for configuration 1: West",
+    ]
+
+
 def test_before_the_first_apply_and_with_a_damaged_record() -> None:
-    empty = {"active": None, "configurations": [], "members": [], "servers": {}, "marks": {}, "log": [], "plans": []}
-    assert list(lines(ordered(empty))) == ["No configuration is stored yet."]
+    nothing: Json = {"members": [], "servers": {}, "servers_of": {}, "marks": {}, "log": [], "plans": []}
+    assert list(lines(ordered({"active": None, "configurations": [], **nothing}))) == [
+        "No configuration is stored yet."
+    ]
     damaged = told(configurations=[{"number": 1, "damaged": True}, configuration(2)])
     assert "     1  its record is damaged; see tandem fsck" in list(lines(ordered(damaged)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tandem_server.fleet import Fleet
 from tandem_server.history import History
 from tandem_server.log import Log
 
+from tandem.configuration.history import lines, ordered
 from tests.unit.server.shelf import ENTRY, Shelf
 
 
@@ -29,6 +31,16 @@ def shelf(tmp_path: Path) -> Shelf:
 def numbers(shelf: Shelf) -> list[int]:
     assert shelf.problems() == []
     return shelf.store.numbers()
+
+
+def lose(shelf: Shelf, number: int) -> None:
+    Path(shelf.store.path(number)).unlink()
+
+
+def flip_a_digit(shelf: Shelf, number: int) -> None:
+    """Let a record name another tree than its own."""
+    path, tree = Path(shelf.store.path(number)), shelf.store.configuration(number)["tree"]
+    path.write_text(path.read_text().replace(tree, tree[:-1] + ("0" if tree[-1] != "0" else "1")))
 
 
 def test_an_equal_configuration_keeps_its_number(shelf: Shelf) -> None:
@@ -147,6 +159,60 @@ def test_a_plan_that_is_unknown_ambiguous_or_damaged_is_refused(shelf: Shelf) ->
     assert shelf.problems() == []
 
 
+@pytest.mark.parametrize(
+    ("servers", "places", "account"),
+    [
+        (
+            "Alpha Beta Epsilon",
+            {"Epsilon": 6},
+            [
+                "2 of 3 servers are on configuration 3, which is active",
+                "Epsilon is on configuration 6",
+                "pending for configuration 6: Alpha, Beta",
+            ],
+        ),
+        (
+            "Alpha Beta Epsilon",
+            {"Alpha": 6, "Beta": 6},
+            [
+                "0 of 3 servers are on configuration 3, which is active",
+                "Alpha, Beta are on configuration 6",
+                "Epsilon is on no configuration yet",
+                "pending for configuration 6: Epsilon",
+            ],
+        ),
+        (
+            "Alpha",
+            {"Alpha": 6},
+            [
+                "1 of 2 servers is on configuration 3, which is active",
+                "Alpha is on configuration 6",
+                "pending for configuration 6: only to make it active",
+            ],
+        ),
+    ],
+    ids=["added and applied first", "added and left out", "removed"],
+)
+def test_what_is_pending_is_told_of_a_configurations_own_servers(
+    shelf: Shelf, servers: str, places: dict[str, int], account: list[str]
+) -> None:
+    assert shelf.add("text 6", servers) == 6
+    shelf.store.place(places)
+    told = list(lines(ordered(shelf.history.tell())))
+    assert told[told.index("") + 1 :] == account
+
+
+@pytest.mark.parametrize("damage", [lose, flip_a_digit])
+def test_what_is_pending_for_a_lost_or_damaged_record_is_left_open(
+    shelf: Shelf, damage: Callable[[Shelf, int], None]
+) -> None:
+    shelf.store.place({"Beta": 4})
+    damage(shelf, 4)
+    history = ordered(shelf.history.tell())
+    assert (history["servers"], history["pending"]) == ({"Alpha": 3, "Beta": 4}, {})
+    assert ("     4  its record is damaged; see tandem fsck" in lines(history)) == (damage is flip_a_digit)
+
+
 def test_the_history_of_a_store_with_a_damaged_record_is_told_all_the_same(shelf: Shelf) -> None:
     Path(shelf.store.path(2)).write_text("{")
     told = shelf.history.tell()
@@ -154,6 +220,113 @@ def test_the_history_of_a_store_with_a_damaged_record_is_told_all_the_same(shelf
     assert told["members"] == ["Alpha", "Beta"]
     assert [entry["number"] for entry in told["log"]] == [1, 2, 3]
     assert [entry["from"] for entry in told["log"]] == [None, 1, 2]
+
+
+def mark(shelf: Shelf) -> None:
+    shelf.history.mark(4, ENTRY)
+
+
+def place(shelf: Shelf) -> None:
+    shelf.store.place({"Beta": 4})
+
+
+def place_in_doubt(shelf: Shelf) -> None:
+    shelf.store.place({"Long gone": [None, 4]})
+
+
+def expect(shelf: Shelf) -> None:
+    Fleet(str(shelf.directory)).expect(["Beta"], 4, 7)
+
+
+def activate(shelf: Shelf) -> None:
+    shelf.activate(4)
+
+
+REASONS = [
+    (mark, "is marked"),
+    (place, "is what Beta is on"),
+    (place_in_doubt, "is what Long gone is on or may be"),
+    (expect, "is what Beta should come to"),
+    (activate, "is active"),
+]
+
+
+@pytest.mark.parametrize(("need", "reason"), REASONS)
+@pytest.mark.parametrize("damage", [lose, flip_a_digit])
+def test_nothing_is_pruned_while_the_record_of_what_has_to_stay_is_lost_or_damaged(
+    shelf: Shelf, need: Callable[[Shelf], None], reason: str, damage: Callable[[Shelf, int], None]
+) -> None:
+    need(shelf)
+    damage(shelf, 4)
+    before = contents(shelf)
+    said = "missing" if damage is lose else "damaged"
+    for check in (True, False):
+        with pytest.raises(Failure, match=f"4.json is {said}, and configuration 4 {reason}: nothing is removed"):
+            shelf.history.prune(0, ENTRY, check=check)
+    assert contents(shelf) == before
+    orphans, [named] = apart(shelf.problems())
+    if damage is flip_a_digit:
+        assert named.startswith("configurations/4.json: is damaged: its digest does not fit; restore it")
+    elif need is activate:
+        assert named.startswith("active: names configuration 4, which is not there; restore it")
+    else:
+        assert named.startswith(f"configurations/4.json: is missing, and configuration 4 {reason}; restore it")
+    assert len(orphans) == 4, "the file, the source, and two bundles"
+    assert all(line.endswith("restore what is missing or damaged, then run tandem fsck again") for line in orphans)
+
+
+def apart(problems: list[str]) -> tuple[list[str], list[str]]:
+    """Return what nothing names, and what else is wrong."""
+    orphans = [line for line in problems if "is named by no configuration" in line]
+    return orphans, [line for line in problems if line not in orphans]
+
+
+def test_nothing_is_pruned_while_one_of_the_newest_is_damaged(shelf: Shelf) -> None:
+    flip_a_digit(shelf, 5)
+    with pytest.raises(Failure, match=r"5.json is damaged, and configuration 5 is one of the newest: nothing is"):
+        shelf.history.prune(1, ENTRY)
+    assert shelf.store.numbers() == [1, 2, 3, 4, 5]
+    assert shelf.history.prune(0, ENTRY)["removed"] == [1, 2, 4, 5]
+    assert shelf.problems() == []
+
+
+def test_what_is_lost_is_named_beside_a_damaged_file_that_also_says_what_stays(shelf: Shelf) -> None:
+    place(shelf)
+    lose(shelf, 4)
+    (shelf.directory / "marks.json").write_text('{"4":')
+    _, named = apart(shelf.problems())
+    assert [line.partition(",")[0].partition(";")[0] for line in named] == [
+        "configurations/4.json: is missing",
+        "marks.json: is damaged",
+    ]
+
+
+@pytest.mark.parametrize("back", [2, [2, 6]])
+def test_what_a_server_was_on_that_comes_back_may_be_pruned_by_then(shelf: Shelf, back: int | list[int]) -> None:
+    shelf.store.place({"Gone": 2})
+    assert shelf.history.prune(2, ENTRY)["removed"] == [1, 2]
+    assert shelf.add("text 6", "Alpha Beta Gone") == 6
+    shelf.store.place({"Gone": back})
+    assert shelf.problems() == []
+    assert shelf.history.prune(1, ENTRY)["kept"] == {"3": "is active"}
+
+
+def test_what_a_server_should_come_to_is_kept(shelf: Shelf) -> None:
+    expect(shelf)
+    with pytest.raises(Failure, match="configuration 4 is what Beta should come to: it cannot be discarded"):
+        shelf.history.discard(4, ENTRY)
+    assert shelf.history.prune(0, ENTRY)["kept"] == {"3": "is active", "4": "is what Beta should come to"}
+    assert numbers(shelf) == [3, 4]
+
+
+def test_a_lost_configuration_is_given_up_by_removing_its_mark(shelf: Shelf) -> None:
+    mark(shelf)
+    lose(shelf, 4)
+    assert shelf.history.unmark(4)
+    with pytest.raises(Failure, match="there is no configuration 4"):
+        shelf.history.unmark(4)
+    assert shelf.history.prune(9, ENTRY)["blobs"] == 4
+    assert shelf.problems() == []
 
 
 def damage_a_record(shelf: Shelf) -> str:
@@ -245,12 +418,16 @@ def relative(shelf: Shelf, text: str) -> str:
 )
 def test_corruption_is_named_and_left_as_it_is(shelf: Shelf, damage) -> None:  # type: ignore[no-untyped-def]
     expected = damage(shelf)
-    before = {path: path.read_bytes() for path in shelf.directory.rglob("*") if path.is_file()}
+    before = contents(shelf)
     found = shelf.problems()
     assert any(line.startswith(expected) for line in found), found
     named = {line for line in found if not line.startswith(expected) and "by no configuration" not in line}
     assert named == set(), "one line for one thing that is wrong, and what it alone named"
-    assert {path: path.read_bytes() for path in shelf.directory.rglob("*") if path.is_file()} == before
+    assert contents(shelf) == before
+
+
+def contents(shelf: Shelf) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in shelf.directory.rglob("*") if path.is_file()}
 
 
 def test_what_is_being_stored_is_no_orphan(shelf: Shelf) -> None:
