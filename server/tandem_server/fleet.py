@@ -1,8 +1,9 @@
 """Keep what concerns servers that were away: which configuration each should be on, and what its agent said last.
 
 A run that leaves a server out records here, when it ends, which configuration the server should be on. The record goes
-when the server is on it, or when a later run has placed the server itself. A server without one should stay as it is:
-nobody is taken to a configuration that a run under way has not brought to it.
+when the server is on it, or when a later run has brought the server somewhere itself, and stays when that has only put
+it back where it was. A server without one should stay as it is: nobody is taken to a configuration that a run under way
+has not brought to it.
 """
 
 import os
@@ -35,7 +36,7 @@ class Fleet:
                 write_durably(self._expected, canonical(wanted))
 
     def placed(self, servers: list[str]) -> None:
-        """Forget what was expected of servers that a run, or their agent, has placed."""
+        """Forget what was expected of servers that a run, or their agent, has brought somewhere."""
         with self._alone():
             expected = self.expected()
             left = {server: entry for server, entry in expected.items() if server not in servers}

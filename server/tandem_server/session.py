@@ -61,13 +61,21 @@ def _answer(store: Store, lease: Lease, message: Json) -> object:
         "place": store.place,
         "allocate": lambda **fields: _allocating().allocate(store, **fields),
         "discard": history.discard,
-        "prune": history.prune,
+        "prune": lambda **fields: _renewing(lease, run, lambda: history.prune(**fields)),
     }
     if do in free:
         return free[do](**message)
     run = message.pop("run")
     lease.renew(run)  # what changes the installation needs the lease
     return changing[do](**message)
+
+
+def _renewing(lease: Lease, run: int, do: Callable[[], object]) -> object:
+    """Do what may take longer than the lease lasts: the controller can renew it only after the answer."""
+    from .renewal import Renewal  # noqa: PLC0415  only where that is done
+
+    with Renewal(lambda: lease.renew(run)):
+        return do()
 
 
 def _allocating() -> ModuleType:

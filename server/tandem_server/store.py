@@ -210,16 +210,17 @@ class Store:
         entries = [entry for entry in self.log.entries() if entry.get("plan") == found["name"]]
         return {**found, "entry": entries[-1] if entries else None}
 
-    def place(self, servers: Json) -> None:
+    def place(self, servers: Json, back: Iterable[str] = ()) -> None:
         """Record on which configuration servers are, or, before one is changed, may be.
 
-        Of a server that surely is on one, nothing else is expected any more.
+        Of a server that surely is on one nothing else is expected any more, unless it is only `back` where it was.
         """
         with self.alone():
-            self._place(servers)
+            self._place(servers, back)
 
-    def _place(self, servers: Json) -> None:
-        Fleet(self.directory).placed([server for server, place in servers.items() if isinstance(place, int)])
+    def _place(self, servers: Json, back: Iterable[str] = ()) -> None:
+        brought = [server for server, place in servers.items() if isinstance(place, int) and server not in back]
+        Fleet(self.directory).placed(brought)
         write_durably(self.directory + "/servers.json", canonical({**self.servers(), **servers}))
 
     def arrive(self, server: str, number: int, holds_lease: Callable[[], bool]) -> bool:

@@ -29,17 +29,20 @@ class Account:
     def end(self, outcomes: Iterable[Outcome], held: Iterable[str]) -> None:
         """Record where servers are now; those that hold an address back, or were lost, stay on their way."""
         places: dict[str, Place] = {}
+        back = []
         for outcome in outcomes:
             done = outcome.good and not outcome.result.get("postponed")
             if done and outcome.server not in held:
                 places[outcome.server] = self._number
             elif not done and not outcome.doubtful and outcome.server in self._recorded:
                 places[outcome.server] = self._before.get(outcome.server, [None])
-        self._write(places)
+                back.append(outcome.server)
+        self._write(places, back)
 
-    def _write(self, places: Mapping[str, Place]) -> None:
+    def _write(self, places: Mapping[str, Place], back: Iterable[str] = ()) -> None:
+        """Record places; servers that are `back` are where they were before this wave."""
         if any(self._recorded.get(server) != place for server, place in places.items()):
-            self._session.ask("place", run=self._run, servers=dict(places))
+            self._session.ask("place", run=self._run, servers=dict(places), back=[*back])
             self._recorded |= places
 
     def _bundle(self, server: str) -> str | None:

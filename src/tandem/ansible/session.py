@@ -7,6 +7,8 @@ import base64
 import contextlib
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from types import TracebackType
 from typing import Any, Self
 
@@ -223,9 +225,14 @@ class Session:
         return {name: self._blobs[name] for name in names}
 
     def put(self, blobs: Mapping[str, bytes], **then: object) -> Any:
-        """Store blobs, and right after them do something that needs them; return the answer to that."""
-        messages = [{"do": "put", "blobs": batch} for batch in _batches(blobs)]
-        return self._loop.run(self._ask_all([*messages, then]))[-1]
+        """Store blobs, and right after them do something that needs them; return the answer to that.
+
+        Between two batches others have their turn, such as the renewal of the lease.
+        """
+        messages: list[Json] = [{"do": "put", "blobs": batch} for batch in _batches(blobs)]
+        for message in messages[:-1]:
+            self.ask(**message)
+        return self._loop.run(self._ask_all([*messages[-1:], then]))[-1]
 
     def add(self, record: Mapping[str, Any], blobs: Mapping[str, bytes]) -> int:
         """Store a configuration and return its number; one equal to the active one is there already."""
@@ -262,19 +269,23 @@ class Session:
 
     @contextlib.contextmanager
     def renewing(self, run: int) -> Iterator[None]:
-        """Keep the lease alive that is ours; raise Failed at the end when it has been lost."""
-        task = self._loop.start(self._renew(run))
-        try:
-            yield
-        finally:
-            task.cancel()
-        if task.done() and not task.cancelled() and (lost := task.exception()):
-            raise lost
+        """Keep the lease alive that is ours, between other questions; raise Failed at the end when it has been lost.
 
-    async def _renew(self, run: int) -> None:
-        while True:
-            await asyncio.sleep(RENEWAL)
-            await self._ask("renew", run=run)
+        A renewal that was begun is waited for: its answer must not be taken for that to the next question.
+        """
+        ended = Event()
+
+        def renew() -> None:
+            while not ended.wait(RENEWAL):
+                self.ask("renew", run=run)
+
+        with ThreadPoolExecutor(1) as pool:
+            renewals = pool.submit(renew)
+            try:
+                yield
+            finally:
+                ended.set()
+        renewals.result()
 
 
 def _value(answer: Json) -> Any:

@@ -18,11 +18,11 @@ def ending(results: dict[str, list[Json]], *, check: bool) -> list[str]:
     failed = sorted({server for wave in waves for server in wave["failures"]})
     if check:
         return [f"{_servers(changed)} would change. Nothing was changed."]
-    done = {server for wave in waves for server in wave["done"]}
     number, active, places = planned["number"], planned["active"], planned["places"]
-    steps = {step["server"] for wave in planned["plan"]["waves"] for step in wave["steps"]}
-    there = {server for server in steps if places.get(server, active) == number}
-    pending = sorted(steps - done - there.difference(failed))
+    last = {step["server"]: turn for turn, wave in enumerate(planned["plan"]["waves"]) for step in wave["steps"]}
+    done = {server for turn, wave in enumerate(waves) for server in wave["done"] if turn >= last[server]}
+    there = {server for server in last if places.get(server, active) == number}
+    pending = sorted(last.keys() - (done | there).difference(failed))
     without = planned["plan"]["without"]
     if failed:
         away = [server for wave in waves for server in wave["away"]]
@@ -35,7 +35,15 @@ def ending(results: dict[str, list[Json]], *, check: bool) -> list[str]:
     activations = [each for each in results.get("activation", []) if "pending" in each]
     if pending := activations[-1]["pending"] if activations else pending:
         return [f"{_servers(changed)} changed. Still pending: {_names(pending)}. {_stays(active)}"]
-    left = f" Left out, and to come to it when back: {_names(without)}." if without else ""
+    if not activations and number != active:
+        every = f"Every server except {_names(without)}" if without else "Every server"
+        standing = f"{every} is on configuration {number}, but it is not active."
+        return [
+            f"{_servers(changed)} changed. {standing} {_stays(active)}",
+            f"To make it the active one: tandem apply {number}{_without(without)}",
+        ]
+    expected = activations[-1]["expected"] if activations else []
+    left = f" Left out, and to come to it when back: {_names(expected)}." if expected else ""
     return [f"{_servers(changed)} changed. Configuration {number} is active.{left}"]
 
 

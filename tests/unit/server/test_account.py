@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tandem_server.fleet import Fleet
 
 from tandem.ansible.account import Account
 from tandem.ansible.fanout import Outcome
@@ -19,25 +20,25 @@ class Here:
     """A session whose store is in a directory of this machine."""
 
     def __init__(self, shelf: Shelf) -> None:
-        self._shelf = shelf
+        self.shelf = shelf
         self.writes = 0
 
     def places(self) -> Mapping[str, Place]:
-        return self._shelf.store.servers()
+        return self.shelf.store.servers()
 
     def servers(self) -> Mapping[str, int]:
         return settled(self.places())
 
     def numbers(self) -> list[int]:
-        return self._shelf.store.numbers()
+        return self.shelf.store.numbers()
 
     def configuration(self, number: int) -> Any:
-        return SimpleNamespace(bundles=self._shelf.store.configuration(number)["bundles"])
+        return SimpleNamespace(bundles=self.shelf.store.configuration(number)["bundles"])
 
-    def ask(self, do: str, *, run: int, servers: dict[str, Place]) -> None:
+    def ask(self, do: str, *, run: int, **fields: Any) -> None:
         assert (do, run) == ("place", 21)
         self.writes += 1
-        self._shelf.store.place(servers)
+        self.shelf.store.place(**fields)
 
 
 @pytest.fixture
@@ -117,3 +118,16 @@ def test_a_new_server_that_failed_is_on_nothing_yet(session: Here) -> None:
     wave.begin(bundles(session))
     wave.end([Outcome("Gamma", UNDONE)], [])
     assert session.places()["Gamma"] == [None]
+
+
+@pytest.mark.parametrize("outcome", [Outcome("Alpha", UNDONE), Outcome("Alpha", unreachable="no route to host")])
+def test_a_server_that_is_back_where_it_was_should_still_come_to_what_it_was_left_out_of(
+    session: Here, outcome: Outcome
+) -> None:
+    session.shelf.add("three")
+    Fleet(str(session.shelf.directory)).expect(["Alpha", "Beta"], 2, 20)
+    wave = account(session, 3)
+    wave.begin(bundles(session, 3))
+    wave.end([outcome, Outcome("Beta", DONE)], [])
+    assert session.places() == {"Alpha": 1, "Beta": 3}
+    assert session.shelf.store.state()["expected"] == {"Alpha": {"number": 2, "run": 20}}

@@ -6,14 +6,16 @@ import base64
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tandem_server import lease
+from tandem_server import lease, renewal, session
 from tandem_server.failure import Failure
 from tandem_server.fleet import Fleet
+from tandem_server.history import History
 from tandem_server.serving import Answers
 from tandem_server.state import State
 from tandem_server.store import Store
@@ -108,6 +110,15 @@ def test_placing_a_server_and_a_later_expectation_replace_an_earlier_one(kept: S
     assert fleet.expected() == {"Alpha": {"number": 1, "run": 8}}
 
 
+def test_a_server_that_a_failed_run_has_put_back_is_still_told_where_to_go(kept: Store) -> None:
+    Fleet(kept.directory).expect(["Alpha"], 2, 7)
+    kept.place({"Alpha": [1, 3], "Beta": [1, 3]})
+    kept.place({"Alpha": 1, "Beta": 3}, back=["Alpha"])
+    assert turn(Answers(kept, "Alpha"), 1, "1")["number"] == 2
+    assert turn(Answers(kept, "Alpha"), 2, "2") is None
+    assert kept.state()["expected"] == {}
+
+
 def test_nobody_gets_what_is_not_in_its_own_bundle(kept: Store) -> None:
     Fleet(kept.directory).expect(["Alpha"], 2, 7)
     own, foreign = Answers(kept, "Alpha"), Answers(kept, "Beta")
@@ -133,6 +144,30 @@ def test_a_lease_is_renewed_and_released_by_its_holder_alone(kept: Store) -> Non
     alpha.to({"ask": "renew", "run": run})
     alpha.to({"ask": "release", "run": run})
     assert beta.to({"ask": "acquire"})["run"] == run + 1
+
+
+def test_a_lease_is_renewed_while_pruning_takes_long(kept: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = lease.Lease(kept.directory)
+    run = held.acquire("kim@desk")["run"]
+    monkeypatch.setattr(renewal, "PAUSE", 0.01)
+
+    def renewed() -> float:
+        return float((held.current() or {})["renewed"])
+
+    def prune(_history: History, **_fields: object) -> dict[str, Any]:
+        for _ in range(3):
+            before, deadline = renewed(), time.monotonic() + 20
+            while renewed() == before:
+                assert time.monotonic() < deadline, "nobody renews it"
+                time.sleep(0.01)
+        return {"removed": [1]}
+
+    monkeypatch.setattr(History, "prune", prune)
+    message = {"do": "prune", "run": run, "keep": 0, "entry": {}, "check": False}
+    assert session._answer(kept, held, message) == {"removed": [1]}
+    after = renewed()
+    time.sleep(0.1)
+    assert renewed() == after
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
+from itertools import groupby
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tandem.ansible import session as sessions
+from tandem.ansible.actions import configuration
 from tandem.ansible.connection import Connection
 from tandem.ansible.conversation import Unreachable
 from tandem.ansible.loop import Loop
@@ -30,14 +35,15 @@ class Far:
     def __init__(self) -> None:
         self.heard: list[list[str]] = []
         self.lose = False  # the connection at the next question
+        self.slow: dict[str, float] = {}  # seconds until something is answered
         self.answers: dict[str, Any] = {"state": STATE, "content": CONTENT, "acquire": {"run": 7, "taken": None}}
-        self._pending: deque[Json] = deque()
+        self._pending: deque[tuple[float, Json]] = deque()
         self._arriving: list[str] = []
 
     @contextlib.asynccontextmanager
     async def converse(self, _way: object, request: Json) -> AsyncIterator[Far]:
         self._pending.clear()
-        self._pending.append({"event": "ready"})
+        self._pending.append((0, {"event": "ready"}))
         for message in request["asked"]:
             await self.send(**message)
         self.heard.append(["open", *self._arriving])
@@ -50,7 +56,8 @@ class Far:
     async def send(self, *, do: str, **_: object) -> None:
         self._arriving.append(do)
         known = do in self.answers
-        self._pending.append({"value": self.answers[do]} if known else {"failed": f"{do} is not known"})
+        answer = {"value": self.answers[do]} if known else {"failed": f"{do} is not known"}
+        self._pending.append((self.slow.get(do, 0), answer))
 
     async def receive(self, _silence: float = 0) -> Json:
         if self.lose:
@@ -60,7 +67,8 @@ class Far:
         if self._arriving:
             self.heard.append(self._arriving)
             self._arriving = []
-        return self._pending.popleft()
+        await asyncio.sleep(self._pending[0][0])
+        return self._pending.popleft()[1]
 
 
 @pytest.fixture
@@ -125,6 +133,49 @@ def test_what_is_put_and_what_needs_it_go_together(far: Far) -> None:
     with opened() as session:
         assert session.put({digest(b"plan"): b"plan"}, do="keep_plan", plan={}) == "4711"
     assert far.heard == [["open", "state"], ["put", "keep_plan"]]
+
+
+def test_between_the_batches_of_what_is_put_the_lease_is_renewed(far: Far, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "RENEWAL", 0.1)
+    monkeypatch.setattr(sessions, "BATCH", 1)
+    far.answers |= {"put": None, "renew": None, "add": 8}
+    far.slow = {"put": 0.3}
+    blobs = {digest(data): data for data in (b"one", b"two", b"three")}
+    with opened() as session, session.renewing(7):
+        assert session.put(blobs, do="add", configuration={}) == 8
+    heard = [each for each, _ in groupby(far.heard)]
+    assert heard[1:6] == [["put"], ["renew"], ["put"], ["renew"], ["put", "add"]]
+
+
+def test_a_renewal_that_was_begun_leaves_no_answer_behind(far: Far, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "RENEWAL", 0.01)
+    far.answers |= {"renew": "alive", "plans": ["a plan"]}
+    far.slow = {"renew": 0.5}
+    with opened() as session:
+        with session.renewing(7):
+            time.sleep(0.2)
+        assert session.ask("plans") == ["a plan"]
+    assert far.heard[1:] == [["renew"], ["plans"]]
+
+
+@pytest.mark.parametrize("state", ["pruned", "absent"])
+def test_what_removes_renews_its_lease_before_it_gives_it_back(
+    far: Far, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    monkeypatch.setattr(sessions, "RENEWAL", 0.1)
+    pruned = {"removed": [], "kept": {}, "blobs": 0, "bytes": 0}
+    far.answers |= {"prune": pruned, "discard": None, "renew": None, "release": None}
+    far.slow = {"prune": 0.3, "discard": 0.3}
+    with opened() as session:
+        context: Any = SimpleNamespace(
+            args={"state": state, "number": 1, "keep": 5},
+            holder="kim@desk",
+            check=False,
+            store=lambda: contextlib.nullcontext(session),
+        )
+        configuration.run(context)
+    heard = [each for each, _ in groupby(far.heard)]
+    assert heard[2:] == [["prune" if state == "pruned" else "discard"], ["renew"], ["release"]]
 
 
 def test_after_a_wait_for_the_lease_the_state_is_asked_anew(far: Far, monkeypatch: pytest.MonkeyPatch) -> None:
