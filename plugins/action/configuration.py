@@ -18,14 +18,14 @@ class ActionModule(ActionBase):
         "argument_spec": {
             "installation": {"type": "path"},
             "number": {"type": "int"},
-            "state": {"type": "str", "required": True, "choices": ["absent", "marked", "unmarked", "pruned"]},
+            "state": {"type": "str", "required": True, "choices": ["absent", "marked", "pruned"]},
+            "remove": {"type": "bool", "default": False},
             "keep": {"type": "int"},
             "comment": {"type": "str"},
         },
         "required_if": [
             ("state", "absent", ["number"]),
             ("state", "marked", ["number"]),
-            ("state", "unmarked", ["number"]),
             ("state", "pruned", ["keep"]),
         ],
     }

@@ -21,6 +21,7 @@ class ActionModule(ActionBase):
             "digest": {"type": "str"},
             "run": {"type": "int", "required": True},
             "by_site": {"type": "bool", "default": False},
+            "without": {"type": "list", "elements": "str"},
             "steps": {"type": "list", "elements": "dict", "required": True},
         },
     }

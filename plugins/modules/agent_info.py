@@ -40,9 +40,10 @@ active:
   type: int
 servers:
   description:
-    - By server C(on), the configuration that it is on; C(should), the one it should come to, if another; C(age),
-      seconds since its agent was heard; C(stale), whether that is longer than it should be; C(mode) of the agent,
-      C(program), the start of the digest of the program that runs it, and C(did), what it said last.
+    - By server C(on), the configuration that it is on, or a list of those it may be on; C(should), the one it should
+      come to, if another; C(age), seconds since its agent was heard; C(stale), whether that is longer than it should
+      be; C(mode) of the agent, C(program), the start of the digest of the program that runs it, and C(did), what it
+      said last.
   returned: success
   type: dict
 report:

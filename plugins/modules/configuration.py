@@ -9,7 +9,7 @@ module: configuration
 short_description: Mark a stored configuration, discard a candidate, or prune what is old
 description:
   - Changes what is stored on the configuration server; no other server is contacted.
-  - The active configuration, marked ones, and those that servers are on always stay.
+  - The active configuration, marked ones, and those that servers are on or should come to always stay.
 options:
   installation:
     description: The installation's directory; that of the inventory unless named.
@@ -19,12 +19,16 @@ options:
     type: int
   state:
     description:
-      - C(marked) lets pruning keep it, C(unmarked) no longer.
+      - C(marked) lets pruning keep it.
       - C(absent) discards a candidate, which has never been active.
       - C(pruned) removes all but the newest C(keep), and every content that nothing names any more.
     type: str
     required: true
-    choices: [absent, marked, unmarked, pruned]
+    choices: [absent, marked, pruned]
+  remove:
+    description: Remove the mark instead of setting it.
+    type: bool
+    default: false
   keep:
     description: How many of the newest configurations stay.
     type: int

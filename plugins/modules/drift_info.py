@@ -1,4 +1,4 @@
-"""Compare servers with the active configuration."""
+"""Compare servers with the configuration that each is on."""
 
 # This file documents an action plugin of the same name, which does the work on the controller.
 
@@ -6,9 +6,10 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: drift_info
-short_description: Compare servers with the active configuration
+short_description: Compare servers with the configuration that each is on
 description:
-  - Compares files, addresses and units of every server with what the active configuration says, and changes nothing.
+  - Compares files, addresses and units of every server with what the configuration says that it is on, and changes
+    nothing. Of a server that a run died on, or that is on none yet, that is the active one.
   - What differs on a server is reported as the result of that host; C(--limit) is heeded.
 options:
   installation:

@@ -31,7 +31,7 @@ options:
     description: Why, for the history.
     type: str
   drift:
-    description: Look at every server too, and say what is not as the active configuration says.
+    description: Look at every server too, and say what is not as it was applied.
     type: bool
     default: false
   lease:
@@ -85,6 +85,10 @@ id:
   type: str
 places:
   description: Where servers are, or may be, that are not on the active configuration.
+  returned: success
+  type: dict
+expected:
+  description: Which configuration servers should come to that an earlier run left out, with that run, by server.
   returned: success
   type: dict
 drift:

@@ -31,6 +31,10 @@ options:
       - What is reported of them is the same.
     type: bool
     default: false
+  without:
+    description: Servers that are left out of the run; what is on them stands in for nobody, and they are not asked.
+    type: list
+    elements: str
   steps:
     description:
       - The servers, each with C(server), C(hold) (addresses not to be taken yet) and C(instances) (those
@@ -72,7 +76,9 @@ failures:
   returned: success
   type: dict
 postponed:
-  description: Servers left as they are, because they would have interrupted a service unforeseen.
+  description:
+    - Servers left as they are, because they would have interrupted a service unforeseen. Those that the configuration
+      changes are not among them; they were taken one by one after the others.
   returned: success
   type: list
   elements: str

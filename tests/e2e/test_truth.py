@@ -137,7 +137,7 @@ def test_drift_is_found_shown_and_put_right(small: Fleet) -> None:
     drifted = all_traces(small)
 
     shown = small.tandem("drift", "--diff", "--exit-code", status=3)
-    assert "East, South, West differ from configuration" in shown
+    assert "East, South, West differ from what was applied to them" in shown
     assert re.search(r"^\s*-.*kept for 66 s", shown, re.MULTILINE)
     assert re.search(r"^\s*\+.*kept for 65 s", shown, re.MULTILINE)
     assert "start billing-engine@billing-1.service" in shown

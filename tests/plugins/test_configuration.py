@@ -31,11 +31,10 @@ def test_marking_and_discarding_change_once_and_check_mode_never(
     fleet: Fleet, task: Task, candidates: list[int]
 ) -> None:
     first, second = candidates
-    states = [("marked", ("--check",), True), ("marked", (), True), ("marked", (), False)]
-    states += [("unmarked", ("--check",), True), ("unmarked", (), True), ("unmarked", (), False)]
-    for state, words, changed in states:
-        result = task("configuration", *words, state=state, number=first, comment="why")
-        assert result["changed"] is changed, (state, words)
+    for remove in (False, True):
+        for words, changed in ((("--check",), True), ((), True), ((), False)):
+            result = task("configuration", *words, state="marked", remove=remove, number=first, comment="why")
+            assert result["changed"] is changed, (remove, words)
     for words, changed in ((("--check",), True), ((), True), ((), False)):
         assert task("configuration", *words, state="absent", number=second)["changed"] is changed
     assert second not in stored(fleet)

@@ -32,6 +32,17 @@ def test_what_was_changed_by_hand_is_found_and_left(fleet: Fleet, task: Task) ->
     fleet.settle()
 
 
+def test_a_server_is_compared_with_what_it_is_on(fleet: Fleet, task: Task) -> None:
+    """West alone is on a configuration that is not active, and something on it was changed by hand."""
+    fleet.write("options/web_suite.yml", "web:\n  timeouts:\n    keepalive: 45\n")
+    fleet.tandem("apply", "--limit", "West")
+    assert task("drift_info")["changes"] == {}
+    fleet.do("West", "sh", "-c", f"echo '# by hand' >> {PAGE}")
+    assert task("drift_info")["changes"]["West"]["files"] == [{"path": PAGE, "action": "change"}]
+    assert task("plan", drift=True)["drift"]["changes"].keys() == {"West"}
+    fleet.settle()
+
+
 @pytest.mark.usefixtures("fleet")
 def test_limit_looks_at_the_named_servers(task: Task) -> None:
     assert task("drift_info", "--limit", "West:South")["done"] in (["West", "South"], ["South", "West"])

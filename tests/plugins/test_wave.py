@@ -12,6 +12,8 @@ from tests.plugins.conftest import Task
 
 pytestmark = pytest.mark.lab
 
+RADIUS = "/etc/freeradius/billing-1/radiusd.conf"
+
 Json = dict[str, Any]
 
 
@@ -71,11 +73,23 @@ def test_limit_keeps_the_others_out(fleet: Fleet, task: Task, planned: Json) -> 
 
 
 def test_an_interruption_that_was_not_foreseen_is_postponed(fleet: Fleet, task: Task, planned: Json) -> None:
+    """On a server that the configuration changes until the others of its wave are done, for the next may need it."""
+    fleet.do("East", "sh", "-c", f"echo '# by hand' >> {RADIUS}")
     before = all_traces(fleet)
-    result = task("wave", **planned, steps=[step("South", interrupts=False), step("West", interrupts=False)])
-    assert result["postponed"] == ["South"]
-    assert result["done"] == ["West"], "a reload interrupts nothing"
-    assert all_traces(fleet)["South"] == before["South"]
+    steps = [step(server, interrupts=False) for server in ("South", "East", "West")]
+    result = task("wave", **planned, steps=steps)
+    assert result["postponed"] == ["East"]
+    assert result["done"] == ["West", "South"], "a reload interrupts nothing"
+    assert "billing-engine@billing-2.service" in str(result["changes"]["South"]["units"])
+    assert all_traces(fleet)["East"] == before["East"]
+
+
+def test_one_that_is_left_out_is_not_asked_whether_its_instances_serve(fleet: Fleet, task: Task, planned: Json) -> None:
+    """billing-1 is interrupted at once: nobody stands in for it, as nothing on South counts."""
+    with fleet.unplugged("South"):
+        result = task("wave", **planned, steps=[step("East")], without=["South"])
+    assert result["done"] == ["East"]
+    assert "billing-engine@billing-1.service" in str(result["changes"]["East"]["units"])
 
 
 def test_one_that_is_away_stops_the_wave_before_it_begins(fleet: Fleet, task: Task, planned: Json) -> None:

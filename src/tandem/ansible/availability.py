@@ -24,7 +24,7 @@ class Guard:
     def __init__(self, trees: Iterable[Json], interrupted: Iterable[str], hosts: Container[str]) -> None:
         """`trees` are the resolved trees, old and new; `interrupted` are the instances that the wave interrupts.
 
-        What is on servers that are no `hosts` of the inventory any more stands in for nobody.
+        What is on servers that are no `hosts` of the run, gone or left out, stands in for nobody.
         """
         self.ways: dict[str, list[Connection]] = {}  # to the servers that may have to be asked: to be filled in
         self._clusters: dict[str, str] = {}

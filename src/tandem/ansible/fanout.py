@@ -130,8 +130,9 @@ class FanOut:
                         await conversation.receive(hello=True)
                         await wave.reached()
                     await conversation.send(**job.request, over=way.address)
+                    asked = wave is not None  # from its hello on it may be at work alone
                     first = await conversation.receive(hello=not wave)
-                    asked = True  # from here on it may be at work alone
+                    asked = True
                     if first["event"] == "hello":
                         first = await conversation.receive()
                     return Outcome(job.server, await self._follow(job, way, conversation, first))

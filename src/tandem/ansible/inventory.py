@@ -48,5 +48,6 @@ def _place(directory: Path) -> str:
 
 
 def _join(inventory: InventoryData, group: str, host: str) -> None:
-    name = inventory.add_group(re.sub(r"\W", "_", group))
-    inventory.add_child(name, host)
+    """Put a host into a group by the group's own name, and by one that can be a variable's too."""
+    for name in dict.fromkeys((group, re.sub(r"\W", "_", group))):
+        inventory.add_child(inventory.add_group(name), host)

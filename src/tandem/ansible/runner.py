@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -83,7 +84,7 @@ def run_playbook(playbook: Playbook, watch: Callable[[], AbstractContextManager[
             process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "tandem.ansible.engine", *playbook.words(directory / "variables.json")],
                 cwd=project_directory(),
-                env={**os.environ, **_environment(), VARIABLE: str(progress)},
+                env={**os.environ, **_environment(playbook), VARIABLE: str(progress)},
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=subprocess.STDOUT,
@@ -130,7 +131,7 @@ def _deaf(_event: Json) -> None:
     """Hear nothing."""
 
 
-def _environment() -> dict[str, str]:
+def _environment(playbook: Playbook) -> dict[str, str]:
     beside = str(Path(sys.executable).parent)  # programs of the same environment, for what Ansible starts here
     path = os.environ.get("PATH", "/usr/bin:/bin")
     return {
@@ -138,6 +139,8 @@ def _environment() -> dict[str, str]:
         "ANSIBLE_CONFIG": str(project_directory() / "ansible.cfg"),
         "ANSIBLE_STDOUT_CALLBACK": CALLBACK,
         "ANSIBLE_NOCOLOR": "1",
+        # a name in --limit that nothing has must not leave out what was meant
+        "ANSIBLE_HOST_PATTERN_MISMATCH": "error" if playbook.limit else "warning",
         "LC_ALL": os.environ.get("LC_ALL") or "C.UTF-8",
     }
 
@@ -158,7 +161,10 @@ def _note(run: Run, event: Json) -> None:
 
 
 def _last_words(output: Path, status: int) -> str:
-    lines = [line.strip() for line in output.read_text(errors="replace").splitlines() if line.strip()]
+    said = output.read_text(errors="replace")
+    if unknown := re.search(r"^\[ERROR\]: Could not match supplied host pattern, ignoring: (.+)$", said, re.MULTILINE):
+        return f"--limit: no server, cluster, application or site is called {unknown[1]}"
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
     return "\n".join(lines[-5:]) or f"ansible-playbook ended with {status}"
 
 

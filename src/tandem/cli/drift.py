@@ -1,4 +1,4 @@
-"""Compare the servers with the active configuration and change nothing."""
+"""Compare the servers with the configuration that each is on, and change nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tandem.cli._playbook import play
 DIFFERENCES = 3
 
 
-@click.command(short_help="Show what is not as the active configuration says.")
+@click.command(short_help="Show what is not as it was applied.")
 @inventory_option
 @click.option("-l", "--limit", metavar="PATTERN", help="Only these servers, clusters or sites.")
 @click.option("--diff", is_flag=True, help="Show the differences inside files too.")
@@ -24,6 +24,6 @@ def command(inventory: str | None, limit: str | None, *, diff: bool, exit_code: 
     found = results["drift_info"][-1]
     if not as_json:
         servers = sorted(found["changes"])
-        click.echo(f"{', '.join(servers)} differ from configuration {found['number']}" if servers else "no drift")
+        click.echo(f"{', '.join(servers)} differ from what was applied to them" if servers else "no drift")
     if exit_code and found["changes"]:
         sys.exit(DIFFERENCES)

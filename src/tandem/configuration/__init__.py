@@ -2,6 +2,6 @@
 
 from tandem.configuration.compile import Configuration, compile_model
 from tandem.configuration.content import Content
-from tandem.configuration.store import DirectoryStore, Store, StoredConfiguration
+from tandem.configuration.store import DirectoryStore, StoredConfiguration
 
-__all__ = ["Configuration", "Content", "DirectoryStore", "Store", "StoredConfiguration", "compile_model"]
+__all__ = ["Configuration", "Content", "DirectoryStore", "StoredConfiguration", "compile_model"]

@@ -8,27 +8,10 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from tandem.configuration.canonical import Json, canonical, digest
 from tandem.configuration.content import DESCRIPTION, FORMAT, Content, digest_of
 from tandem.errors import Failed
-
-
-class Store(Protocol):
-    """Where configurations are read from."""
-
-    def active(self) -> int | None:
-        """Return the number of the active configuration; None before the first."""
-
-    def numbers(self) -> list[int]:
-        """Return the numbers of all stored configurations, ascending."""
-
-    def configuration(self, number: int) -> "StoredConfiguration":
-        """Return a stored configuration; raise Failed when there is none of that number."""
-
-    def blob(self, digest: str) -> bytes:
-        """Return verified bytes; raise Failed, naming the blob, when they are missing or damaged."""
 
 
 @dataclass(frozen=True)

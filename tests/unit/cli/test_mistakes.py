@@ -153,3 +153,8 @@ def test_a_missing_installation_is_named_by_its_path(example: Path, tmp_path: Pa
         assert status == 2
         assert lines[0].startswith(f"{example}/installation.yml: does not exist")
         assert lines[-1] == "1 error. No server was contacted."
+
+
+def test_a_name_that_nothing_has_is_left_out_by_no_limit(example: Path, tmp_path: Path) -> None:
+    status, lines = tandem(example, tmp_path, "drift", "--limit", "Alpha,Bata")
+    assert (status, lines) == (1, ["--limit: no server, cluster, application or site is called Bata"])

@@ -40,19 +40,29 @@ class Way:
         yield SimpleNamespace(popen={})
 
 
-def outcome_of(script: str) -> Outcome:
+def outcome_of(script: str, *, together: bool) -> Outcome:
     async def nothing(*_: object) -> None:
         raise AssertionError
 
     job = Job("Alpha", [cast(Connection, Way(script))], {"verb": "apply"}, nothing, "", nothing)  # type: ignore[arg-type]
     with closing(Loop()) as loop:
-        [outcome] = FanOut(loop, lambda _server, _step: None).run([job])
+        [outcome] = FanOut(loop, lambda _server, _step: None).run([job], together=together)
     return outcome
 
 
-@pytest.mark.parametrize(("script", "lost"), [(f"{HELLO}; read -r request", True), ("read -r request", False)])
-def test_a_server_that_may_have_got_its_request_may_be_at_work_alone(script: str, *, lost: bool) -> None:
-    outcome = outcome_of(script)
+@pytest.mark.parametrize(
+    ("script", "together", "lost"),
+    [
+        (f"{HELLO}; read -r request", False, True),
+        (f"{HELLO}; read -r request", True, True),
+        ("read -r request", False, False),
+        ("true", True, False),
+    ],
+)
+def test_a_server_that_may_have_got_its_request_may_be_at_work_alone(
+    script: str, *, lost: bool, together: bool
+) -> None:
+    outcome = outcome_of(script, together=together)
     assert outcome.unreachable
     assert outcome.lost == lost
 

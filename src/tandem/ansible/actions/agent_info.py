@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tandem.ansible.actions.context import Context
+from tandem.configuration.places import Place, possible
 from tandem.errors import Failed, one_line
 
 Json = dict[str, Any]
@@ -21,15 +22,15 @@ def run(context: Context) -> Json:
         active = session.active()
         if active is None:
             raise Failed("no configuration is active yet: apply one first")
-        heard, on, expected = session.ask("heard"), session.servers(), session.expected()
+        heard, places, expected = session.ask("heard"), session.places(), session.expected()
         names = sorted({*session.configuration(active).bundles, *expected})
-    servers = {name: _server(heard.get(name), on.get(name), expected.get(name)) for name in names}
+    servers = {name: _server(heard.get(name), places.get(name), expected.get(name)) for name in names}
     return {"changed": False, "active": active, "servers": servers, "report": report(servers)}
 
 
-def _server(heard: Mapping[str, Any] | None, on: int | None, expected: Mapping[str, int] | None) -> Json:
+def _server(heard: Mapping[str, Any] | None, place: Place | None, expected: Mapping[str, int] | None) -> Json:
     """Return what is known of one server; what it is on the store knows best, its agent may be behind."""
-    found: Json = {"on": on, "should": expected["number"] if expected else None, "age": None, "stale": False}
+    found: Json = {"on": place, "should": expected["number"] if expected else None, "age": None, "stale": False}
     if heard is None:
         return {**found, "mode": None, "program": None, "did": ""}
     late = heard["age"] > heard["interval"] * 1.2 + SLACK
@@ -43,7 +44,8 @@ def report(servers: Mapping[str, Json]) -> list[str]:
     for name, server in servers.items():
         should = server["should"] if server["should"] not in (None, server["on"]) else ""
         heard = "never" if server["age"] is None else f"{_ago(server['age'])} ago"
-        row = (name, server["on"] or "nothing", should, server["mode"] or "", heard + (" (stale)" * server["stale"]))
+        on = " or ".join("nothing" if number is None else str(number) for number in possible(server["on"]))
+        row = (name, on, should, server["mode"] or "", heard + (" (stale)" * server["stale"]))
         rows.append((*map(str, row), textwrap.shorten(one_line(server["did"]), LONGEST, placeholder=" …")))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -21,15 +21,16 @@ def run(context: Context) -> Json:
         "comment": context.args.get("comment") or "",
     }
     with context.store() as session:
+        if state == "marked" and context.args["remove"]:
+            return {"changed": session.ask("unmark", number=number, check=context.check)}
         if state == "marked":
             return {"changed": session.ask("mark", number=number, entry=entry, check=context.check)}
-        if state == "unmarked":
-            return {"changed": session.ask("unmark", number=number, check=context.check)}
         if state == "absent" and number not in session.numbers():
             return {"changed": False}
         run, _ = session.acquire(context.holder, take_over=False)
         try:
-            return _remove(context, session, {"run": run, "entry": entry, "check": context.check})
+            with session.renewing(run):
+                return _remove(context, session, {"run": run, "entry": entry, "check": context.check})
         finally:
             session.ask("release", run=run)
 

@@ -1,13 +1,13 @@
-"""Compare servers with the active configuration, and change nothing."""
+"""Compare servers with the configuration that each is on, and change nothing."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tandem.ansible.actions.context import Context
-from tandem.ansible.actions.wave import Wave, brief
+from tandem.ansible.actions.wave import Wave, brief, together
 from tandem.ansible.session import Session
 from tandem.errors import Failed
 
@@ -20,23 +20,33 @@ def run(context: Context) -> Json:
         active = session.active()
         if active is None:
             raise Failed("no configuration is active yet: apply one first")
-        found = _wave(context, session, active, session.configuration(active).bundles).run()
-    return {**found, "number": active}
+        on = {server: session.servers().get(server, active) for server in session.configuration(active).bundles}
+        found = [wave.run() for wave in _waves(context, session, on)]
+    return {**together(found), "number": active}
 
 
-def look(context: Context, session: Session, active: int, servers: Iterable[str]) -> Json:
-    """Return what is not as the active configuration says: {changes: by server, unseen: why, by server}."""
-    outcomes = list(_wave(context, session, active, servers).outcomes(lambda _server, _step: None))
+def look(context: Context, session: Session, on: Mapping[str, int]) -> Json:
+    """Return what is not as it was applied, of servers and what they are on: {changes, unseen: why}, by server."""
+    waves = _waves(context, session, on)
+    outcomes = [outcome for wave in waves for outcome in wave.outcomes(lambda _server, _step: None)]
     return {
         "changes": {each.server: brief(each.result) for each in outcomes if each.result.get("changed")},
         "unseen": {each.server: each.failed for each in outcomes if not each.good},
     }
 
 
-def _wave(context: Context, session: Session, active: int, servers: Iterable[str]) -> Wave:
+def _waves(context: Context, session: Session, on: Mapping[str, int]) -> list[Wave]:
+    """Return a wave for each configuration that servers are on."""
+    return [
+        _wave(context, session, number, [server for server in on if on[server] == number])
+        for number in sorted({*on.values()})
+    ]
+
+
+def _wave(context: Context, session: Session, number: int, servers: Iterable[str]) -> Wave:
     """Return a wave of servers that are only looked at."""
     looking = copy.copy(context)
     looking.check = True
     steps: list[Json] = [{"server": server, "hold": [], "instances": []} for server in sorted(servers)]
-    looking.args = {"number": active, "run": 0, "steps": steps}
+    looking.args = {"number": number, "run": 0, "steps": steps}
     return Wave(looking, session)

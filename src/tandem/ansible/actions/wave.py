@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import copy
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
@@ -64,7 +65,8 @@ class Wave:
         ]
         trees = [content.tree() for content in (*there, self._active, self._wanted) if content]
         interrupted = [name for step in self.steps() for name in step["instances"] or ()]
-        return Guard(trees, interrupted, self._context.groups["all"])
+        without = self._context.args.get("without") or []
+        return Guard(trees, interrupted, {*self._context.groups["all"]}.difference(without))
 
     def _configuration(self) -> Configuration | StoredConfiguration:
         """Return the stored configuration; in check mode nothing was stored, so compile it again."""
@@ -210,12 +212,13 @@ class Wave:
 
     def _changes(self, jobs: list[Job]) -> bool:
         """Tell whether the wave changes a server: then a server that is away stops the run before it."""
+        return len(jobs) > 1 and not self._check and bool(self.changing([job.server for job in jobs]))
+
+    def changing(self, servers: list[str]) -> list[str]:
+        """Return those of some servers that the configuration is another one for than what they surely have."""
         before = self._active.bundles if self._active else {}
-        elsewhere = astray(self._session, [job.server for job in jobs])
-        changing = (
-            job.server in elsewhere or before.get(job.server) != self._wanted.bundles[job.server] for job in jobs
-        )
-        return len(jobs) > 1 and not self._check and any(changing)
+        elsewhere = astray(self._session, servers)
+        return [name for name in servers if name in elsewhere or before.get(name) != self._wanted.bundles[name]]
 
     def _follow_configuration_server(self, jobs: list[Job]) -> None:
         """Stay in touch with the store when the configuration server itself got another management address."""
@@ -262,7 +265,31 @@ def run(context: Context) -> Json:
             return Wave(context, session, ahead).run()
         session.ask("renew", run=context.args["run"])
         with session.renewing(context.args["run"]):
-            return Wave(context, session, ahead).run()
+            wave = Wave(context, session, ahead)
+            return _with_postponed(context, session, wave, wave.run())
+
+
+def _with_postponed(context: Context, session: Session, wave: Wave, found: Json) -> Json:
+    """Go on, one by one, with servers that postponed themselves and that later waves may count on."""
+    for server in [] if found["failures"] else wave.changing(found["postponed"]):
+        late = copy.copy(context)
+        step = next(step for step in wave.steps() if step["server"] == server)
+        late.args = {**context.args, "steps": [{"server": server, "hold": step["hold"], "instances": None}]}
+        found["postponed"].remove(server)
+        found = together([found, Wave(late, session).run()])
+        if found["failures"]:
+            break
+    return found
+
+
+def together(found: list[Json]) -> Json:
+    """Return the results of several waves as one."""
+    one = {**found[0]}
+    for other in found[1:]:
+        one |= {name: one[name] + other[name] for name in ("done", "away", "postponed")}
+        one |= {name: one[name] | other[name] for name in ("failures", "changes")}
+        one |= {name: other[name] for name in ("failed", "msg") if name in other}
+    return one
 
 
 def _asked(context: Context, servers: list[str]) -> Iterator[Json]:
