@@ -45,10 +45,8 @@ def turn() -> None:
         return
     if should is not None and agent.reports:
         agent.report(should)
-    elif not agent.reports and (should is not None or agent.state.journal() is not None):
+    elif not agent.reports and (should is not None or agent.state.journal() is not None or boot.freed(agent.state)):
         agent.come_to(should)
-    elif not agent.reports and boot.refused():
-        agent.take_refused()
 
 
 def at_boot(state: State) -> None:
@@ -118,7 +116,10 @@ class Agent:
         self._keep(f"would come to configuration {should['number']}: {summary(result)}")
 
     def come_to(self, should: Json | None) -> None:
-        """Undo what an interrupted run has left, and come to a configuration, as the only one to change anything."""
+        """Undo what an interrupted run has left, and come to a configuration, as the only one to change anything.
+
+        Where there is neither, take the addresses that another server had when this one booted, and has no more.
+        """
         if should is not None and self._pauses(should["number"]):
             if self.state.journal() is None:
                 return
@@ -131,16 +132,25 @@ class Agent:
             return
         try:
             with Renewal(lambda: self.ask("renew", run=lease["run"])) as self._renewal:
-                self.apply(should, lease["run"])
+                if should is not None or self.state.journal() is not None:
+                    self.apply(should, lease["run"])
+                else:
+                    self._take_refused(lease["run"])
         finally:
             with contextlib.suppress(Failure, OSError):
                 self.ask("release", run=lease["run"])
 
-    def take_refused(self) -> None:
-        """Take the addresses that another server had when this one booted, where it has let go of them."""
+    def _take_refused(self, run: int) -> None:
+        failed = self._kept.get("failed")
+        self.state.announce(run)
         self.state.lock(self._yield_to_another)
-        if taken := boot.take_refused(self.state):
-            self._keep(f"took {', '.join(taken)}, which another server had when this one booted")
+        try:
+            taken = boot.take_refused(self.state)
+        except (Failure, OSError) as error:
+            self._keep(f"could not start all that was to have an address: {error}", failed)
+            raise
+        if taken:
+            self._keep(f"took {', '.join(taken)}, which another server had when this one booted", failed)
 
     def apply(self, should: Json | None, run: int, foreseen: list[str] | None = None) -> None:
         """Do it as one transaction, after undoing what another one left behind."""

@@ -1,5 +1,6 @@
 """Come up wholly old or wholly new after a power cut, and on what this server should be on by now."""
 
+import contextlib
 import os
 import sys
 import time
@@ -49,7 +50,11 @@ def start() -> None:
         return
     _ask_what(state)
     deadline = time.monotonic() + INTERFACE_WAIT
-    _note([address["address"] for address in _missing(state.manifest() or {}) if not _added(address, deadline)])
+    present = addresses.present()
+    missing = [address for address in _own(state.manifest() or {}) if address["address"] not in present]
+    left = [address["address"] for address in missing if not _added(address, deadline)]
+    with contextlib.suppress(OSError):
+        note_refused(left)
     status, output = run(["systemctl", "start", "--no-block", "tandem.target"])
     if status:
         raise Failure("tandem.target", output.strip())
@@ -66,28 +71,42 @@ def _ask_what(state: State) -> None:
         print(f"starting as it was: {error!r}", file=sys.stderr)
 
 
-def refused() -> list[str]:
-    """Return the addresses that another server had when this one booted, and that it still lacks for that."""
-    found: list[str] = (read_json(REFUSED, "remove it") or {"addresses": []})["addresses"]
-    return found
+def freed(state: State) -> list[str]:
+    """Return the addresses that another server had when this one booted, and that nobody else has any more."""
+    present = addresses.present()
+    return [each["address"] for each in _refused(state) if each["address"] in present or not _answers(each)]
 
 
 def take_refused(state: State) -> list[str]:
-    """Take those of them that are free by now, with the units that have missed them, and return them.
+    """Take those that are free, with the units that have missed them, and return them.
 
-    The caller holds the lock.
+    The caller holds the lock. Raise Failure at the end where a unit does not start.
     """
-    manifest, wanted = state.manifest() or {}, refused()
-    missing = [address for address in _missing(manifest) if address["address"] in wanted]
+    wanted, present = _refused(state), addresses.present()
+    missing = [address for address in wanted if address["address"] not in present]
     taken = [address["address"] for address in missing if _added(address, time.monotonic())]
-    for unit in manifest.get("units", []) if taken else []:
-        if {*unit["addresses"]}.intersection(taken):
-            units.act(unit["name"], "restart")
-    _note([address["address"] for address in missing if address["address"] not in taken])
+    left = [address["address"] for address in missing if address["address"] not in taken]
+    here = {address["address"] for address in wanted}.difference(left)
+    failures = []
+    for unit in (state.manifest() or {}).get("units", []):
+        if own := here.intersection(unit["addresses"]):
+            try:  # one whose address has come some other way meanwhile may run, or have missed it
+                units.act(unit["name"], "restart" if own.intersection(taken) else "start")
+            except Failure as failure:
+                failures.append(str(failure))
+    note_refused(left)
+    if failures:
+        raise Failure("units", "; ".join(failures))
     return taken
 
 
-def _note(left: list[str]) -> None:
+def _refused(state: State) -> list[Json]:
+    noted = (read_json(REFUSED, "remove it") or {"addresses": []})["addresses"]
+    return [address for address in _own(state.manifest() or {}) if address["address"] in noted] if noted else []
+
+
+def note_refused(left: list[str]) -> None:
+    """Note which addresses another server has, for the turns of the agent until this one is off."""
     if left:
         os.makedirs(RUNTIME, exist_ok=True)
         write_durably(REFUSED, canonical({"addresses": left}))
@@ -95,10 +114,19 @@ def _note(left: list[str]) -> None:
         remove(REFUSED)
 
 
-def _missing(manifest: Json) -> list[Json]:
-    """Return the addresses that this server should have, and has not."""
-    not_now = {*addresses.present(), *manifest.get("hold", [])}
-    return [address for address in manifest.get("addresses", []) if address["address"] not in not_now]
+def _own(manifest: Json) -> list[Json]:
+    """Return the addresses that this server should have now."""
+    held = manifest.get("hold", [])
+    return [address for address in manifest.get("addresses", []) if address["address"] not in held]
+
+
+def _answers(address: Json) -> bool:
+    """Tell whether another server has an address, or that cannot be told."""
+    try:
+        addresses.refuse_taken(address["address"], address["interface"])
+    except (Failure, OSError):
+        return True
+    return False
 
 
 def _added(address: Json, deadline: float) -> bool:

@@ -227,12 +227,17 @@ class Session:
     def put(self, blobs: Mapping[str, bytes], **then: object) -> Any:
         """Store blobs, and right after them do something that needs them; return the answer to that.
 
-        Between two batches others have their turn, such as the renewal of the lease.
+        Between two batches others have their turn, such as the renewal of the lease. Blobs that nothing names yet stay
+        only as long as their session: after another one had to be begun, all are sent again.
         """
         messages: list[Json] = [{"do": "put", "blobs": batch} for batch in _batches(blobs)]
-        for message in messages[:-1]:
-            self.ask(**message)
-        return self._loop.run(self._ask_all([*messages[-1:], then]))[-1]
+        while True:
+            conversation = self._conversation
+            for message in messages[:-1]:
+                self.ask(**message)
+            answer = self._loop.run(self._ask_all([*messages[-1:], then]))[-1]
+            if self._conversation is conversation:
+                return answer
 
     def add(self, record: Mapping[str, Any], blobs: Mapping[str, bytes]) -> int:
         """Store a configuration and return its number; one equal to the active one is there already."""

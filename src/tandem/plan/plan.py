@@ -207,9 +207,10 @@ def _works(
     tree: Json,
     servers: list[str],
 ) -> list[Work]:
-    """Return what is done on each server, as waves have to know it; `instances` are those there, and all known ones."""
+    """Return what is done on servers, as waves have to know it; `instances` are those there now, and all known ones."""
     now, known = instances
     new = tree["instances"]
+    coming = {name for name, entry in new.items() if entry["server"] in servers}
     takes, leaves, interruptions = ({name: set() for name in servers} for _ in range(3))  # type: ignore[var-annotated]
     for address in addresses:
         for name, found in ((address.new, takes), (address.old, leaves)):
@@ -217,7 +218,7 @@ def _works(
                 found[name].add(address.address)
     for change in units:
         if change.instance is not None and change.action != "reload":
-            interruptions[change.server].add(_interruption(change.server, change.instance, now, new, known))
+            interruptions[change.server].add(_interruption(change.server, change.instance, now, coming, known))
     first = {entry["server"] for entry in new.values() if entry["application"] == CONFIGURATION_SERVER}
     hosts: dict[str, set[str]] = {name: set() for name in touched}
     for entry in new.values():
@@ -258,9 +259,9 @@ def _known(*contents: Content) -> Json:
     return {name: entry for content in contents for name, entry in content.tree()["instances"].items()}
 
 
-def _interruption(server: str, instance: str, now: Json, new: Json, known: Json) -> Interruption:
+def _interruption(server: str, instance: str, now: Json, coming: Collection[str], known: Json) -> Interruption:
     entry = known[instance]
     came_from = now[instance]["server"] if instance in now and entry["server"] == server else None
     origin = came_from if came_from != server else None
-    gain = (instance in new) - (instance in now)
+    gain = (instance in coming) - (instance in now)
     return Interruption(instance, entry["application"], entry["cluster"], entry["address"], origin, gain)

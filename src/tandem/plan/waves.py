@@ -1,20 +1,21 @@
 """Put the servers of a plan into waves.
 
 Rules, the strongest first. A configuration server that changes comes first, alone. Servers that a run died on come
-next: what they lost meanwhile is back before anything else is interrupted. An address leaves its old server in an
-earlier wave than the new one takes it; where servers swap addresses, one of them is listed twice, and takes in its
-first step only what is free. Servers that interrupt the same cluster share a wave only as far as the cluster's batch
-allows, and those that interrupt the same application only within one site. A server with something that must be there
-before an application (so also one whose firewall has to let a new client in) comes before those that interrupt that
-application, and a cluster with an instance on its way to another server is left alone until it has arrived: these two
-give way where following them would lead in a circle. Where all this leaves a choice, servers that add instances come
-first, and those that take some away for good last: whatever restarts in between has the most others beside it.
+next, before whatever else interrupts their clusters: what they lost meanwhile is back by then. An address leaves its
+old server in an earlier wave than the new one takes it; where servers swap addresses, one of them is listed twice, and
+takes in its first step only what is free. Servers that interrupt the same cluster share a wave only as far as the
+cluster's batch allows, and those that interrupt the same application only within one site. A server with something that
+must be there before an application (so also one whose firewall has to let a new client in) comes before those that
+interrupt that application, and a cluster with an instance on its way to another server is left alone until it has
+arrived: these two give way where following them would lead in a circle. Where all this leaves a choice, servers that
+add instances come first, and those that take some away for good last: whatever restarts in between has the most others
+beside it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 
@@ -124,7 +125,11 @@ class _Waves:
             return first[:1]
         blocked = [(work, *self.blockers(work)) for work in self.remaining.values()]
         free = [work for work, address, order, move in blocked if not (address or order or move)]
-        urgent = [work for work, address, _, move in blocked if work.doubtful and not (address or move)]
+        urgent = [
+            work
+            for work, address, _, move in blocked
+            if work.doubtful and not (address or move) and all(self.would_cut(each, work) for each in self.ahead(work))
+        ]
         return self.together(urgent or free) or [self.breaking_circle()]
 
     def together(self, free: list[Work]) -> list[Work]:
@@ -146,10 +151,18 @@ class _Waves:
     def blockers(self, work: Work) -> tuple[str | None, str | None, str | None]:
         """Return the servers that a work waits for: to leave an address, to go before it, to end a move."""
         addresses = (self.holder(work.server, address) for address in sorted(work.takes))
-        earlier = sorted({name for application in work.applications for name in self.before.get(application, ())})
-        order = (self.other(work.server, self.busy.get(name, ())) for name in earlier)
         moves = (self.arriving(work.server, cluster) for cluster in sorted(work.clusters))
-        return next(filter(None, addresses), None), next(filter(None, order), None), next(filter(None, moves), None)
+        return next(filter(None, addresses), None), next(self.ahead(work), None), next(filter(None, moves), None)
+
+    def ahead(self, work: Work) -> Iterator[str]:
+        """Yield the other servers with something that must be there before what a work interrupts."""
+        earlier = sorted({name for application in work.applications for name in self.before.get(application, ())})
+        return (server for name in earlier for server in self.busy.get(name, ()) if server != work.server)
+
+    def would_cut(self, server: str, doubtful: Work) -> bool:
+        """Tell whether a server would interrupt a cluster of which a run may have left nothing else than it has."""
+        work = self.remaining[server]
+        return not work.doubtful and bool(work.clusters.keys() & doubtful.clusters.keys())
 
     def holder(self, server: str, address: str) -> str | None:
         """Return another server that still has to leave an address."""

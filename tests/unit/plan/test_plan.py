@@ -306,6 +306,17 @@ def test_what_half_a_move_has_taken_away_is_back_before_its_cluster_is_interrupt
     assert [each.keeps for wave in plan.redundancy() for each in wave if each.cluster == "engines"] == [1]
 
 
+def test_what_goes_to_a_server_that_is_left_out_goes_last(project: Project) -> None:
+    project.edit(INSTALLATION, "database-1: {server: Beta,", "database-1: {server: Gamma,")
+    old = project.compile()
+    project.edit(INSTALLATION, "engine-1: {server: Alpha,", "engine-1: {server: Gamma,")
+    project.write(ENGINE_2, "")
+    plan = make(old, project.compile(), without=["Gamma"])
+    assert [step.server for wave in plan.waves for step in wave.servers if step.instances] == ["Beta", "Alpha"]
+    kept = [[each.keeps for each in wave if each.cluster == "engines"] for wave in plan.redundancy()]
+    assert [keeps for keeps in kept if keeps] == [[1], [1]]
+
+
 def test_an_instance_that_was_moved_away_from_a_server_left_out_counts_where_it_is(project: Project) -> None:
     """Gamma still has engine-1 as it was, and is away again; both engines restart."""
     project.edit(INSTALLATION, "engine-1: {server: Alpha,", "engine-1: {server: Gamma,")

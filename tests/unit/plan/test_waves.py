@@ -231,6 +231,11 @@ def test_a_server_that_a_run_died_on_does_not_wait_for_what_starts_before_it() -
     database = Change("database", "database", "Beta", "Beta", True)
     made = [replace(work, doubtful=work.server == "Alpha") for work in works([*restarts, database])]
     assert interrupting(waves(made, BEFORE)) == ["Alpha", "Beta"]
+    made = [replace(work, doubtful=work.server in ("Alpha", "Beta")) for work in made]
+    assert interrupting(waves(made, BEFORE)) == ["Beta", "Alpha"], "among them the order holds"
+    apart = works([Change("one", "engine", "Alpha", "Alpha", True), replace(database, old="Gamma", new="Gamma")])
+    made = [replace(work, doubtful=work.server == "Alpha") for work in apart]
+    assert interrupting(waves(made, BEFORE)) == ["Gamma", "Alpha"], "what the other one does harms nobody"
 
 
 def interrupting(found: list[Wave]) -> list[str]:

@@ -210,11 +210,36 @@ def test_an_address_that_another_server_had_at_boot_is_taken_when_it_is_free(
     acted: list[tuple[str, str]] = []
     monkeypatch.setattr(boot.units, "act", lambda name, action: acted.append((name, action)))
     assert booting() == STARTED
-    assert (boot.refused(), boot.take_refused(here), added, acted) == (["198.18.1.11"], [], [], [])
+    assert (boot.freed(here), boot.take_refused(here), added, acted) == ([], [], [], [])
     monkeypatch.setattr(boot.addresses, "refuse_taken", lambda *_: None)
+    assert boot.freed(here) == ["198.18.1.11"]
     assert boot.take_refused(here) == ["198.18.1.11"]
-    assert (boot.refused(), added, acted) == ([], ["198.18.1.11"], [("engine@1.service", "restart")])
-    assert boot.take_refused(here) == [], "one that somebody has taken away by hand stays away"
+    assert (added, acted) == (["198.18.1.11"], [("engine@1.service", "restart")])
+    assert (boot.freed(here), boot.take_refused(here)) == ([], []), "one that was taken away by hand stays away"
+
+
+def test_what_a_killed_turn_has_not_started_the_next_one_starts_whatever_else_fails(
+    booting: Callable[[], list[list[str]]], added: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = State(str(tmp_path))
+    units = [{"name": name, "addresses": [ADDRESS["address"]]} for name in ("one.service", "two.service")]
+    here.commit({**BUNDLE, "units": units, "number": 1})
+    assert booting() == STARTED
+    assert added == []
+    acted: list[tuple[str, str]] = []
+
+    def act(name: str, action: str) -> None:
+        acted.append((name, action))
+        if name == "one.service":
+            raise Failure(name, "no database")
+
+    monkeypatch.setattr(boot.units, "act", act)
+    monkeypatch.setattr(boot.addresses, "present", lambda: {ADDRESS["address"]: ("lo", 24)})
+    assert boot.freed(here) == ["198.18.1.11"]
+    with pytest.raises(Failure, match="no database"):
+        boot.take_refused(here)
+    assert acted == [("one.service", "start"), ("two.service", "start")]
+    assert boot.freed(here) == []
 
 
 def test_a_server_starts_as_it_was_when_a_run_does_not_end(

@@ -20,9 +20,14 @@ def run(context: Context) -> Json:
         active = session.active()
         if active is None:
             raise Failed("no configuration is active yet: apply one first")
-        on = {server: session.servers().get(server, active) for server in session.configuration(active).bundles}
+        on = dict.fromkeys(session.configuration(active).bundles, active) | stored(session)
         found = [wave.run() for wave in _waves(context, session, on)]
     return {**together(found), "number": active}
+
+
+def stored(session: Session) -> dict[str, int]:
+    """Return what servers surely are on, as far as that is still stored."""
+    return {server: number for server, number in session.servers().items() if number in session.numbers()}
 
 
 def look(context: Context, session: Session, on: Mapping[str, int]) -> Json:

@@ -11,7 +11,7 @@ from typing import Any
 
 from tandem.ansible import licensing, progress
 from tandem.ansible.actions.context import CONFIGURATION_SERVER, Context
-from tandem.ansible.actions.drift_info import look
+from tandem.ansible.actions.drift_info import look, stored
 from tandem.ansible.approval import approved, astray, keep, refuse_stale
 from tandem.ansible.connection import Connection
 from tandem.ansible.licensing import Terms
@@ -152,9 +152,10 @@ def _planned(context: Context, session: Session, configuration: Configuration | 
     report = [heading(planned), *(f"  {line}" for line in words(planned["places"])), *lines(planned["plan"])]
     report += [f"  {line}" for line in awaited(planned)]
     report += planned.get("diff", [])
-    if (active := planned["active"]) is not None and context.args.get("drift"):
-        there = session.configuration(active).bundles.keys() - {*planned["plan"]["without"]}
-        planned["drift"] = look(context, session, {name: on for name, on in session.servers().items() if name in there})
+    if planned["active"] is not None and context.args.get("drift"):
+        without = planned["plan"]["without"]
+        on = {server: number for server, number in stored(session).items() if server not in without}
+        planned["drift"] = look(context, session, on)
         report += drift_lines(planned["drift"])
     if planned["id"] and not context.args.get("lease"):
         report += ["", how_to_apply(planned["id"])]

@@ -108,7 +108,7 @@ class Wave:
             "number": self._context.args.get("number"),
             "bundle": bundle,
             "hold": step["hold"],
-            "foreseen": step["instances"],
+            "foreseen": None if step.get("late") else step["instances"],
             "guarded": self._guarded(step),
             "license": self._documents.get(server, {}),
             "diff": self._context.diff,
@@ -125,12 +125,14 @@ class Wave:
 
         Where the plan foresaw that a cluster keeps none, as when its instances swap servers, asking would end the run.
         """
-        if step["instances"] == []:
+        late = step.get("late")
+        if step["instances"] == [] and not late:
             return []
         server, guard = step["server"], self._guard
         found = guard.guarded(server)
         if step.get("guarded") is not None:
-            found = sorted(set(found).intersection(step["guarded"]))
+            unforeseen = {*found}.difference(step["instances"]) if late else ()
+            found = sorted({*step["guarded"], *unforeseen}.intersection(found))
         others = guard.others(found, server) - guard.ways.keys()
         self._fetch_bundles(others)
         guard.ways |= {other: self._ways(other)[0] for other in others}
@@ -182,7 +184,7 @@ class Wave:
     def run(self) -> Json:
         """Reach all servers and return how the wave went; every server's own result is reported beside."""
         jobs = self.jobs()
-        if jobs:
+        if jobs and not any(step.get("late") for step in self.steps()):
             progress.emit("wave", servers=[job.server for job in jobs])
         account = None if self._check else Account(self._session, self._run, int(self._context.args["number"]))
         if account:
@@ -270,11 +272,14 @@ def run(context: Context) -> Json:
 
 
 def _with_postponed(context: Context, session: Session, wave: Wave, found: Json) -> Json:
-    """Go on, one by one, with servers that postponed themselves and that later waves may count on."""
+    """Go on, one by one, with servers that postponed themselves and that later waves may count on.
+
+    Such a step is late: it may interrupt anything, and asks before what the plan has not foreseen too.
+    """
     for server in [] if found["failures"] else wave.changing(found["postponed"]):
         late = copy.copy(context)
         step = next(step for step in wave.steps() if step["server"] == server)
-        late.args = {**context.args, "steps": [{"server": server, "hold": step["hold"], "instances": None}]}
+        late.args = {**context.args, "steps": [{**step, "late": True}]}
         found["postponed"].remove(server)
         found = together([found, Wave(late, session).run()])
         if found["failures"]:
