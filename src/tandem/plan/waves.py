@@ -125,12 +125,10 @@ class _Waves:
             return first[:1]
         blocked = [(work, *self.blockers(work)) for work in self.remaining.values()]
         free = [work for work, address, order, move in blocked if not (address or order or move)]
-        urgent = [
-            work
-            for work, address, _, move in blocked
-            if work.doubtful and not (address or move) and all(self.would_cut(each, work) for each in self.ahead(work))
-        ]
-        return self.together(urgent or free) or [self.breaking_circle()]
+        doubtful = [work for work, address, _, move in blocked if work.doubtful and not (address or move)]
+        urgent = [work for work in doubtful if all(self.would_cut(each, work) for each in self.ahead(work))]
+        harmless = [work for work in free if not any(self.would_cut(work.server, each) for each in doubtful)]
+        return self.together(urgent or harmless or doubtful or free) or [self.breaking_circle()]
 
     def together(self, free: list[Work]) -> list[Work]:
         """Return as many works as interrupt no cluster beyond its batch, and no application in two sites."""
@@ -160,7 +158,7 @@ class _Waves:
         return (server for name in earlier for server in self.busy.get(name, ()) if server != work.server)
 
     def would_cut(self, server: str, doubtful: Work) -> bool:
-        """Tell whether a server would interrupt a cluster of which a run may have left nothing else than it has."""
+        """Tell whether a server would interrupt a cluster while it may be all that a run has left of it."""
         work = self.remaining[server]
         return not work.doubtful and bool(work.clusters.keys() & doubtful.clusters.keys())
 

@@ -238,6 +238,17 @@ def test_a_server_that_a_run_died_on_does_not_wait_for_what_starts_before_it() -
     assert interrupting(waves(made, BEFORE)) == ["Gamma", "Alpha"], "what the other one does harms nobody"
 
 
+@given(changes(), st.sets(st.sampled_from(SERVERS)))
+def test_nothing_interrupts_a_cluster_before_a_server_that_a_run_died_on(found: list[Change], died: set[str]) -> None:
+    """Unless an address keeps that server waiting."""
+    stay = [replace(change, new=change.old) for change in found if change.old]
+    made = [replace(work, doubtful=work.server in died) for work in works(stay)]
+    order = waves(made, BEFORE)
+    for doubtful in (work for work in made if work.doubtful):
+        for other in (work for work in made if not work.doubtful and work.clusters.keys() & doubtful.clusters.keys()):
+            assert wave_of(order, doubtful.server) < wave_of(order, other.server)
+
+
 def interrupting(found: list[Wave]) -> list[str]:
     """Return the servers on which something is interrupted, in their order."""
     return [step.server for wave in found for step in wave.servers if step.instances]

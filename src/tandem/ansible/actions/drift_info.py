@@ -26,8 +26,14 @@ def run(context: Context) -> Json:
 
 
 def stored(session: Session) -> dict[str, int]:
-    """Return what servers surely are on, as far as that is still stored."""
-    return {server: number for server, number in session.servers().items() if number in session.numbers()}
+    """Return what the servers of the active configuration, and those that a later one adds, surely are on."""
+    active = session.active() or 0
+    members = session.configuration(active).bundles
+    return {
+        server: number
+        for server, number in session.servers().items()
+        if number in session.numbers() and (server in members or number > active)
+    }
 
 
 def look(context: Context, session: Session, on: Mapping[str, int]) -> Json:
@@ -41,10 +47,11 @@ def look(context: Context, session: Session, on: Mapping[str, int]) -> Json:
 
 
 def _waves(context: Context, session: Session, on: Mapping[str, int]) -> list[Wave]:
-    """Return a wave for each configuration that servers are on."""
+    """Return a wave for each configuration that servers are on, as far as `--limit` lets them through."""
+    here = {server: number for server, number in on.items() if server in context.limited_to}
     return [
-        _wave(context, session, number, [server for server in on if on[server] == number])
-        for number in sorted({*on.values()})
+        _wave(context, session, number, [server for server in here if here[server] == number])
+        for number in sorted({*here.values()})
     ]
 
 

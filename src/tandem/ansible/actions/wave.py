@@ -289,8 +289,8 @@ def _with_postponed(context: Context, session: Session, wave: Wave, found: Json)
 
 def together(found: list[Json]) -> Json:
     """Return the results of several waves as one."""
-    one = {**found[0]}
-    for other in found[1:]:
+    one: Json = {"changed": False, "done": [], "failures": {}, "away": [], "postponed": [], "changes": {}}
+    for other in found:
         one |= {name: one[name] + other[name] for name in ("done", "away", "postponed")}
         one |= {name: one[name] | other[name] for name in ("failures", "changes")}
         one |= {name: other[name] for name in ("failed", "msg") if name in other}
