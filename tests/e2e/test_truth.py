@@ -156,7 +156,7 @@ def test_drift_is_found_shown_and_put_right(small: Fleet) -> None:
             name: found[server][name] for name in ("files", "units", "addresses")
         }
     shown = small.tandem("plan")
-    assert "says; applying puts it back:" in shown
+    assert "not as it was applied; applying puts it back:" in shown
     assert re.search(rf"^ +West +change {PAGE}, add /usr/share/tandem/web/web-2/health.txt$", shown, re.MULTILINE)
     with small.unplugged("West"):
         assert "West could not be looked at: " in small.tandem("plan")
