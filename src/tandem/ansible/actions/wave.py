@@ -218,15 +218,9 @@ class Wave:
 
     def changing(self, servers: list[str]) -> list[str]:
         """Return those of some servers that the configuration is another one for than what they surely have."""
-        session, places = self._session, astray(self._session, servers)
-
-        def surely(server: str) -> str | None:
-            number = places.get(server, session.active())
-            if isinstance(number, int) and number in session.numbers():
-                return session.configuration(number).bundles.get(server)
-            return None
-
-        return [server for server in servers if surely(server) != self._wanted.bundles[server]]
+        before = self._active.bundles if self._active else {}
+        elsewhere = astray(self._session, servers)
+        return [name for name in servers if name in elsewhere or before.get(name) != self._wanted.bundles[name]]
 
     def _follow_configuration_server(self, jobs: list[Job]) -> None:
         """Stay in touch with the store when the configuration server itself got another management address."""
