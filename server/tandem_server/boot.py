@@ -50,9 +50,7 @@ def start() -> None:
         return
     _ask_what(state)
     deadline = time.monotonic() + INTERFACE_WAIT
-    present = addresses.present()
-    missing = [address for address in _own(state.manifest() or {}) if address["address"] not in present]
-    left = [address["address"] for address in missing if not _added(address, deadline)]
+    _, left = _take(_own(state.manifest() or {}), deadline)
     with contextlib.suppress(OSError):
         note_refused(left)
     status, output = run(["systemctl", "start", "--no-block", "tandem.target"])
@@ -73,8 +71,9 @@ def _ask_what(state: State) -> None:
 
 def freed(state: State) -> list[str]:
     """Return the addresses that another server had when this one booted, and that nobody else has any more."""
-    present = addresses.present()
-    return [each["address"] for each in _refused(state) if each["address"] in present or not _answers(each)]
+    wanted = _refused(state)
+    present = addresses.present() if wanted else {}
+    return [each["address"] for each in wanted if each["address"] in present or not _answers(each)]
 
 
 def take_refused(state: State) -> list[str]:
@@ -82,10 +81,8 @@ def take_refused(state: State) -> list[str]:
 
     The caller holds the lock. Raise Failure at the end where a unit does not start.
     """
-    wanted, present = _refused(state), addresses.present()
-    missing = [address for address in wanted if address["address"] not in present]
-    taken = [address["address"] for address in missing if _added(address, time.monotonic())]
-    left = [address["address"] for address in missing if address["address"] not in taken]
+    wanted = _refused(state)
+    taken, left = _take(wanted, time.monotonic())
     here = {address["address"] for address in wanted}.difference(left)
     failures = []
     for unit in (state.manifest() or {}).get("units", []):
@@ -118,6 +115,14 @@ def _own(manifest: Json) -> list[Json]:
     """Return the addresses that this server should have now."""
     held = manifest.get("hold", [])
     return [address for address in manifest.get("addresses", []) if address["address"] not in held]
+
+
+def _take(own: list[Json], deadline: float) -> tuple[list[str], list[str]]:
+    """Add those of some addresses that are missing; return those that are here now, and those that are not."""
+    present = addresses.present()
+    missing = [address for address in own if address["address"] not in present]
+    taken = [address["address"] for address in missing if _added(address, deadline)]
+    return taken, [address["address"] for address in missing if address["address"] not in taken]
 
 
 def _answers(address: Json) -> bool:

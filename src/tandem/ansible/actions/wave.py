@@ -217,7 +217,7 @@ class Wave:
         return len(jobs) > 1 and not self._check and bool(self.changing([job.server for job in jobs]))
 
     def changing(self, servers: list[str]) -> list[str]:
-        """Return those of some servers that the configuration is another one for than what they surely have."""
+        """Return those of some servers that are not surely on the active configuration, or that this one changes."""
         before = self._active.bundles if self._active else {}
         elsewhere = astray(self._session, servers)
         return [name for name in servers if name in elsewhere or before.get(name) != self._wanted.bundles[name]]
